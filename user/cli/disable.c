@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dragoman disable: undoes `dragoman enable`. In: the guest's name; out: our entry gone, those that it had
+ * displaced on again, nothing of ours in binfmt.d. Says nothing is wrong if it was not enabled.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "displaced.h"
+
+static const struct option long_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int failed(const char *what, int err)
+{
+	cli_error("disable: %s: %s%s", what, strerror(-err), err == -EPERM || err == -EACCES ? "; run it as root" : "");
+	return CLI_FAILED;
+}
+
+static void put_back(const char *name, void *arg)
+{
+	int err = binfmt_switch(name, "1"), *first = arg;
+
+	if (!err) {
+		printf("'%s' is on again\n", name);
+	} else if (err != -ENOENT) {	/* -ENOENT: its package has been removed meanwhile */
+		failed(name, err);
+		*first = err;
+	}
+}
+
+/* A handler that was masked at boot has no entry to switch on. */
+static int register_again(const char *path, const char *line, void *arg)
+{
+	struct binfmt_entry e, now;
+	int err, *first = arg;
+
+	if (!binfmt_parse_line(line, &e) || !binfmt_read(e.name, &now))
+		return 0;
+	err = binfmt_register(line);
+	if (!err)
+		printf("'%s' (%s) is on again\n", e.name, path);
+	else
+		*first = failed(path, err);
+	return 0;
+}
+
+static int disable(const struct cli_guest *g)
+{
+	char name[64], note[PATH_MAX];
+	int err, removed, problem = 0;
+
+	err = binfmt_mount();
+	if (err)
+		return failed("binfmt_misc cannot be mounted", err);
+	binfmt_own_name(g, name, sizeof(name));
+	removed = binfmt_switch(name, "-1");
+	if (removed && removed != -ENOENT)
+		return failed(name, removed);
+	err = displaced_each(g, put_back, &problem);
+	if (!err && !problem)
+		displaced_forget(g);
+	if (!err)
+		err = persist_remove(g, register_again, &problem);
+	if (err)
+		return failed(g->name, err);
+	snprintf(note, sizeof(note), RUN_DIR "/%s.runtime", g->name);
+	unlink(note);
+	printf("%s programs are %s handed to dragoman\n", g->name, removed ? "not" : "no longer");
+	return problem ? CLI_FAILED : 0;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct cli_guest *g;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
+		return c == 'h' ? cli_help(&cli_disable) : cli_usage(&cli_disable, CLI_USAGE);
+	if (optind + 1 != argc) {
+		cli_error("disable: name one architecture (aarch64)");
+		return cli_usage(&cli_disable, CLI_USAGE);
+	}
+	g = cli_guest_by_name(argv[optind]);
+	if (g)
+		return disable(g);
+	cli_error("disable: %s: not an architecture that dragoman translates; aarch64 is", argv[optind]);
+	return CLI_USAGE;
+}
+
+const struct cli_command cli_disable = {
+	.name = "disable",
+	.summary = "undo enable, and put back what it replaced",
+	.run = run,
+	.help =
+	"usage: dragoman disable aarch64\n"
+	"Removes what `dragoman enable` registered, from " PERSIST_DIR " too, and switches the handler on again\n"
+	"whose place it took. Programs that are running go on. As root.\n",
+};

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dragoman enable: hands a guest's programs to the runtime, by binfmt_misc. In: the guest's name and options;
+ * out: an entry "dragoman-<guest>", and what displaced.c remembers.
+ *
+ * Flags of the entry: P keeps argv[0]; O passes the program as a descriptor, so that one which may be executed
+ * but not read runs; F opens the runtime now, so that it is there in every chroot and container. C, only on
+ * request, takes credentials (setuid) from the program in place of the runtime.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "displaced.h"
+
+enum { REPLACE = 'r', CREDENTIALS = 'c', PERSIST = 'p' };
+
+static const struct option long_options[] = {
+	{ "replace", no_argument, NULL, REPLACE },
+	{ "credentials", no_argument, NULL, CREDENTIALS },
+	{ "persist", no_argument, NULL, PERSIST },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct enable {
+	const struct cli_guest *guest;
+	bool replace, credentials, persist;
+};
+
+static int failed(const char *what, int err)
+{
+	if (err == -EPERM || err == -EACCES || err == -EROFS)
+		cli_error("enable: %s: %s; run it as root, where " BINFMT_DIR " is writable", what, strerror(-err));
+	else
+		cli_error("enable: %s: %s", what, strerror(-err));
+	return CLI_FAILED;
+}
+
+static bool is_ours(const struct binfmt_entry *e, const struct cli_guest *g)
+{
+	char name[64];
+
+	binfmt_own_name(g, name, sizeof(name));
+	return !strcmp(e->name, name);
+}
+
+static int refuse_rival(const struct binfmt_entry *e, void *arg)
+{
+	const struct cli_guest *g = arg;
+
+	if (!e->enabled || is_ours(e, g))
+		return 0;
+	cli_error("enable: %s programs belong to '%s' (%s) already; --replace takes its place until `dragoman disable`",
+		  g->name, e->name, e->interpreter);
+	return CLI_FAILED;
+}
+
+static int refuse_persistent_rival(const char *path, const char *line, void *arg)
+{
+	const struct cli_guest *g = arg;
+
+	(void)line;
+	cli_error("enable: %s registers another handler of %s programs at boot; add --replace to mask it",
+		  path, g->name);
+	return CLI_FAILED;
+}
+
+/* Newest entry first is the kernel's rule, so ours already wins when the others are switched off. */
+static int displace(const struct binfmt_entry *e, void *arg)
+{
+	const struct cli_guest *g = arg;
+	int err;
+
+	if (!e->enabled || is_ours(e, g))
+		return 0;
+	err = displaced_add(g, e->name);
+	if (!err)
+		err = binfmt_switch(e->name, "0");
+	if (!err)
+		printf("'%s' is off until `dragoman disable %s`\n", e->name, g->name);
+	return err;
+}
+
+static int check_rivals(const struct enable *o)
+{
+	int ret = 0;
+
+	if (o->replace)
+		return 0;
+	ret = binfmt_each(o->guest, refuse_rival, (void *)o->guest);
+	if (!ret && o->persist)
+		ret = persist_rivals(o->guest, refuse_persistent_rival, (void *)o->guest);
+	return ret < 0 ? failed(BINFMT_DIR, ret) : ret;
+}
+
+/* The kernel has opened the file named now (F); status tells by this when it has been replaced since. */
+static void note_runtime(const struct cli_guest *g, const char *runtime)
+{
+	char path[PATH_MAX], text[128];
+	struct stat st;
+
+	if (stat(runtime, &st))
+		return;
+	mkdir(RUN_DIR, 0755);
+	snprintf(path, sizeof(path), RUN_DIR "/%s.runtime", g->name);
+	snprintf(text, sizeof(text), "%llu %llu %lld %lld\n", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec, (long long)st.st_mtim.tv_nsec);
+	cli_write_file(path, text);
+}
+
+static int enable(const struct enable *o)
+{
+	const char *flags = o->credentials ? "POCF" : "POF";
+	char runtime[PATH_MAX], line[2 * PATH_MAX], name[64];
+	int err, status;
+
+	if (cli_find_runtime(runtime))
+		return CLI_FAILED;
+	err = binfmt_mount();
+	if (err)
+		return failed("binfmt_misc cannot be mounted", err);
+	status = check_rivals(o);
+	if (status)
+		return status;
+	err = binfmt_format(line, sizeof(line), o->guest, runtime, flags);
+	if (err)
+		return failed(runtime, err);
+
+	binfmt_own_name(o->guest, name, sizeof(name));
+	err = binfmt_switch(name, "-1");	/* an older one of ours */
+	if (err && err != -ENOENT)
+		return failed(name, err);
+	err = binfmt_register(line);
+	if (err)
+		return failed("the kernel does not take the registration", err);
+	note_runtime(o->guest, runtime);
+	err = binfmt_each(o->guest, displace, (void *)o->guest);
+	if (err)
+		return failed("another handler cannot be switched off", err);
+	if (o->persist) {
+		err = persist_write(o->guest, line);
+		if (err)
+			return failed(err == -EEXIST ? "a file in " PERSIST_DIR " registers another handler; remove it"
+						     : "on, but cannot be made to survive a reboot", err);
+	}
+	printf("%s programs are run by %s%s\n", o->guest->name, runtime, o->persist ? ", after a reboot too" : "");
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct enable o = { 0 };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		switch (c) {
+		case REPLACE:
+			o.replace = true;
+			break;
+		case CREDENTIALS:
+			o.credentials = true;
+			break;
+		case PERSIST:
+			o.persist = true;
+			break;
+		case 'h':
+			return cli_help(&cli_enable);
+		default:
+			return cli_usage(&cli_enable, CLI_USAGE);
+		}
+	}
+	if (optind + 1 != argc) {
+		cli_error("enable: name one architecture (aarch64)");
+		return cli_usage(&cli_enable, CLI_USAGE);
+	}
+	o.guest = cli_guest_by_name(argv[optind]);
+	if (!o.guest) {
+		cli_error("enable: %s: not an architecture that dragoman translates; aarch64 is", argv[optind]);
+		return CLI_USAGE;
+	}
+	return enable(&o);
+}
+
+const struct cli_command cli_enable = {
+	.name = "enable",
+	.summary = "run an architecture's programs whenever they are executed",
+	.run = run,
+	.help =
+	"usage: dragoman enable aarch64 [OPTIONS]\n"
+	"Registers the runtime with the kernel (binfmt_misc), so that aarch64 programs just run: in shells, chroots\n"
+	"and containers. As root; until the next reboot.\n\n"
+	"  --replace      switch another handler of these programs off; `dragoman disable` puts it back\n"
+	"  --credentials  setuid programs get their owner's rights (the runtime then runs with them)\n"
+	"  --persist      also after a reboot (a file in " PERSIST_DIR ")\n"
+	"  --help         this text\n",
+};

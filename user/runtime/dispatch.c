@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What translated code calls when it needs the runtime: the other side of host/x64/glue.c. Each function runs on the
+ * thread's C stack, with general registers in t->state and vector registers still in the host's. It returns the host
+ * address to go on at.
+ */
+#include <linux/mman.h>
+#include <asm/prctl.h>
+#include <asm/unistd.h>
+
+#include "guest/aarch64/state.h"
+#include "ir/eval.h"
+#include "runtime/core.h"
+#include "runtime/mm.h"
+#include "runtime/sys.h"
+
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGBUS 7
+#define SIGSEGV 11
+#define ILL_ILLOPC 1
+#define TRAP_BRKPT 1
+#define BUS_ADRALN 1
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+
+/* --- going on -------------------------------------------------------------------------------------------------------------- */
+
+static void remember(struct rt_thread *t, u64 pc, u8 *host)
+{
+	struct x64_jcache_entry *e = &t->jcache[pc >> 2 & (X64_JCACHE_ENTRIES - 1)];
+
+	e->host = (u64)host;
+	e->pc = pc;
+}
+
+/* The guest's flags are wanted by code that was reached by a call or return: what we took for dead was not. */
+static void go_strict(struct rt_cache *c)
+{
+	if (c->strict_flags)
+		return;
+	c->strict_flags = true;
+	for (u32 k = 0; k < c->nregion; k++)
+		rt_region_invalidate(c, c->region[k]);
+}
+
+/* Is there memory at all at addr? */
+static int fetch_code(u64 pc)
+{
+	u8 vec;
+
+	return sys(__NR_mincore, pc & ~4095ull, 1, &vec) < 0 ? SEGV_MAPERR : SEGV_ACCERR;
+}
+
+u64 rt_go(struct rt_thread *t, u64 pc)
+{
+	struct rt_cache *c = rt.cache;
+
+	for (;;) {
+		struct rt_entry *e;
+		u64 host;
+
+		t->a64.pc = pc;
+		rt_lock(&c->lock);
+		e = rt_cache_get(t, pc);
+		if (likely(e)) {
+			host = (u64)e->host;
+			remember(t, pc, e->host);
+			rt_unlock(&c->lock);
+			return host;
+		}
+		rt_unlock(&c->lock);
+		rt_signal_raise(t, SIGSEGV, fetch_code(pc), pc, false);
+		rt_signal_deliver(t);
+		pc = t->a64.pc;
+	}
+}
+
+static u64 on_lookup(void *p, u64 target)
+{
+	struct rt_thread *t = p;
+	struct rt_cache *c = rt.cache;
+	struct rt_entry *e;
+
+	rt_lock(&c->lock);
+	e = rt_cache_find(c, target | t->strict_fp);
+	if (e && e->needs_flags && !c->strict_flags)
+		go_strict(c);
+	rt_unlock(&c->lock);
+	return rt_go(t, target);
+}
+
+static u64 on_link(void *p, u64 target, u64 site)
+{
+	struct rt_thread *t = p;
+	struct rt_cache *c = rt.cache;
+	struct rt_entry *e;
+	u64 host;
+
+	t->a64.pc = target;
+	rt_lock(&c->lock);
+	e = rt_cache_get(t, target);
+	if (likely(e)) {
+		rt_cache_link(c, (struct x64_site *)site, e);
+		host = (u64)e->host;
+		rt_unlock(&c->lock);
+		return host;
+	}
+	rt_unlock(&c->lock);
+	return rt_go(t, target);
+}
+
+static u64 on_syscall(void *p, u64 next)
+{
+	struct rt_thread *t = p;
+
+	t->a64.pc = next;
+	t->a64.excl_addr = A64_EXCL_NONE;	/* an exception return clears the monitor */
+	if (likely(!rt_syscall(t)))
+		return 0;
+	rt_vecs_load(t);
+	rt_flags_load(t);
+	return rt_go(t, t->a64.pc);
+}
+
+static u64 on_pending(void *p)
+{
+	struct rt_thread *t = p;
+
+	rt_signal_deliver(t);
+	return rt_go(t, t->a64.pc);
+}
+
+static u64 on_reenter(void *p)
+{
+	struct rt_thread *t = p;
+
+	rt_vecs_load(t);
+	rt_flags_load(t);
+	return rt_go(t, t->a64.pc);
+}
+
+static u64 on_trap(void *p, u64 pc, u64 kind, u64 imm)
+{
+	struct rt_thread *t = p;
+
+	(void)imm;
+	t->a64.pc = pc;
+	switch ((enum ir_trap)kind) {
+	case IR_TRAP_UNDEF:
+		rt_signal_raise(t, SIGILL, ILL_ILLOPC, pc, false);
+		break;
+	case IR_TRAP_BRK:
+		rt_signal_raise(t, SIGTRAP, TRAP_BRKPT, pc, false);
+		break;
+	case IR_TRAP_FETCH:
+		rt_signal_raise(t, SIGSEGV, fetch_code(pc), pc, false);
+		break;
+	case IR_TRAP_ALIGN:
+		rt_signal_raise(t, SIGBUS, BUS_ADRALN, pc, false);
+		break;
+	}
+	return rt_go(t, t->a64.pc);
+}
+
+static u64 on_interp(void *p, u64 pc)
+{
+	struct rt_thread *t = p;
+	u64 addr = 0;
+
+	t->a64.pc = pc;
+	rt_vecs_save(t);
+	rt_flags_save(t);
+	if (rt_eval_one(t, ~0ull, &addr) == RT_EVAL_FAULT)
+		rt_signal_raise(t, SIGSEGV, SEGV_MAPERR, addr, true);
+	rt_vecs_load(t);
+	rt_flags_load(t);
+	return rt_go(t, t->a64.pc);
+}
+
+/* --- calls from the middle of a block ------------------------------------------------------------------------------------- */
+
+static u64 counter(void)
+{
+	struct { s64 sec, nsec; } ts = { 0, 0 };
+
+	/* CNTFRQ_EL0 says nanoseconds; CLOCK_MONOTONIC, as the guest's kernel would relate it */
+	if (!rt.vdso_clock_gettime || rt.vdso_clock_gettime(1, &ts))
+		sys(__NR_clock_gettime, 1, &ts);
+	return (u64)ts.sec * 1000000000u + (u64)ts.nsec;
+}
+
+static u32 get_mxcsr(void)
+{
+	u32 m;
+
+	__asm__ volatile("stmxcsr %0" : "=m"(m));
+	return m;
+}
+
+static void set_mxcsr(u32 m)
+{
+	__asm__ volatile("ldmxcsr %0" : : "m"(m));
+}
+
+/* MXCSR for an FPCR: rounding, everything masked but invalid operation, flags clear. */
+static u32 mxcsr_of(u64 fpcr)
+{
+	static const u8 rc[4] = { 0, 2, 1, 3 };		/* RN RP RM RZ -> nearest, up, down, zero */
+
+	return 0x1f00 | (u32)rc[fpcr >> A64_FPCR_RMODE_SHIFT & 3] << 13;
+}
+
+static u64 fpsr_of(u32 mxcsr)
+{
+	u64 f = 0;
+
+	f |= mxcsr & 1 ? A64_FPSR_IOC : 0;
+	f |= mxcsr & 4 ? A64_FPSR_DZC : 0;
+	f |= mxcsr & 8 ? A64_FPSR_OFC : 0;
+	f |= mxcsr & 16 ? A64_FPSR_UFC : 0;
+	f |= mxcsr & 32 ? A64_FPSR_IXC : 0;
+	return f;
+}
+
+static void set_fpcr(struct rt_thread *t, u64 v)
+{
+	u32 strict;
+
+	t->a64.fpcr = v & A64_FPCR_MASK;
+	t->a64.fpsr |= fpsr_of(get_mxcsr());
+	set_mxcsr(mxcsr_of(t->a64.fpcr));
+	strict = (t->a64.fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP)) != 0;
+	if (strict == t->strict_fp)
+		return;
+	/* code made for the other mode must not be returned into, nor found by jumps */
+	t->strict_fp = strict;
+	t->host.g_rsp = t->host.rstack_hi;
+	for (u32 k = 0; k < X64_JCACHE_ENTRIES; k++)
+		t->jcache[k].pc = ~0ull;
+}
+
+static u64 on_rtcall(void *p, u64 which, u64 a, u64 b, u64 pc)
+{
+	struct rt_thread *t = p;
+
+	(void)b;
+	t->a64.pc = pc;
+	switch ((enum ir_rt)which) {
+	case IR_RT_COUNTER:
+		return counter();
+	case IR_RT_GET_FPCR:
+		return t->a64.fpcr;
+	case IR_RT_SET_FPCR:
+		set_fpcr(t, a);
+		break;
+	case IR_RT_GET_FPSR:
+		return t->a64.fpsr | fpsr_of(get_mxcsr());
+	case IR_RT_SET_FPSR:
+		t->a64.fpsr = a & A64_FPSR_MASK;
+		set_mxcsr(mxcsr_of(t->a64.fpcr));
+		break;
+	case IR_RT_ICINVAL:
+		rt_invalidate(a & ~63ull, (a & ~63ull) + 64);
+		break;
+	case IR_RT_ISB:
+		break;
+	case IR_RT_YIELD:
+		sys(__NR_sched_yield);
+		break;
+	case IR_RT_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static u32 crc32_iso(u32 acc, u64 v, unsigned bytes)
+{
+	for (unsigned n = 0; n < bytes; n++) {
+		acc ^= (u8)(v >> 8 * n);
+		for (unsigned k = 0; k < 8; k++)
+			acc = acc >> 1 ^ (acc & 1 ? 0xedb88320u : 0);
+	}
+	return acc;
+}
+
+static void on_vop(void *p, const void *args)
+{
+	struct rt_thread *t = p;
+	const struct ir_vop_args *op = args;
+	v128 *s = t->host.scratch;
+	struct ir_fpenv env = { .fpcr = t->a64.fpcr, .fpsr = t->a64.fpsr };
+
+	if (op->op == IR_CRC32) {
+		s[0].d[0] = crc32_iso(s[1].s[0], s[2].d[0], (unsigned)op->imm);
+		return;
+	}
+	if (!ir_eval_vop(op, &s[0], &s[1], &s[2], &s[3], &env))
+		rt_die(127, "internal error: operation %d cannot be evaluated", op->op);
+	t->a64.fpsr = env.fpsr;
+}
+
+/* --- vectors and flags ---------------------------------------------------------------------------------------------------- */
+
+void rt_vecs_save(struct rt_thread *t)
+{
+	rt.cache->glue.vecs_save(t);
+	t->a64.fpsr |= fpsr_of(get_mxcsr());
+}
+
+void rt_vecs_load(struct rt_thread *t)
+{
+	u32 strict = (t->a64.fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP)) != 0;
+
+	rt.cache->glue.vecs_load(t);
+	set_mxcsr(mxcsr_of(t->a64.fpcr));
+	if (strict != t->strict_fp)
+		set_fpcr(t, t->a64.fpcr);
+}
+
+void rt_flags_save(struct rt_thread *t)
+{
+	t->a64.nzcv = x64_flags_to_nzcv(t->host.hflags);
+}
+
+void rt_flags_load(struct rt_thread *t)
+{
+	t->host.hflags = x64_flags_from_nzcv(t->a64.nzcv);
+}
+
+u64 rt_fpsr_of_mxcsr(u32 mxcsr)
+{
+	return fpsr_of(mxcsr);
+}
+
+/* --- threads ----------------------------------------------------------------------------------------------------------------- */
+
+#define RSTACK_SIZE (256u << 10)
+#define CSTACK_SIZE (128u << 10)
+#define SIGSTACK_SIZE (64u << 10)
+#define PAGE 4096u
+
+static void set_gs(struct rt_thread *t)
+{
+	sys(__NR_arch_prctl, ARCH_SET_GS, &t->self);
+}
+
+struct rt_thread *rt_thread_alloc(void)
+{
+	/* [guard][return stack][thread][guard][C stack][signal stack] */
+	size_t thread = ALIGN_UP(sizeof(struct rt_thread), (size_t)PAGE);
+	size_t len = PAGE + RSTACK_SIZE + thread + PAGE + CSTACK_SIZE + SIGSTACK_SIZE;
+	s64 p = sys(__NR_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct rt_thread *t;
+	u8 *m = (u8 *)p;
+
+	if (p < 0 && p > -4096)
+		return NULL;
+	sys(__NR_mprotect, m, PAGE, PROT_NONE);
+	sys(__NR_mprotect, m + PAGE + RSTACK_SIZE + thread, PAGE, PROT_NONE);
+	if (rt_mm_reserve((u64)m, (u64)m + len)) {
+		sys(__NR_munmap, m, len);
+		return NULL;
+	}
+	t = (struct rt_thread *)(m + PAGE + RSTACK_SIZE);
+	t->self = t;
+	t->map = m;
+	t->map_size = len;
+	t->c_stack_size = CSTACK_SIZE;
+	t->c_stack_top = m + len - SIGSTACK_SIZE;
+	t->sigstack = t->c_stack_top;
+	t->sigstack_size = SIGSTACK_SIZE;
+	t->a64.excl_addr = A64_EXCL_NONE;
+	t->host.rstack_lo = (u64)m + PAGE;
+	t->host.rstack_hi = (u64)t - 64;
+	*(u64 *)t->host.rstack_hi = rt.cache->glue.underflow;
+	t->host.g_rsp = t->host.rstack_hi;
+	t->host.c_rsp = (u64)t->c_stack_top;
+	t->host.hflags = x64_flags_from_nzcv(0);
+	for (unsigned k = 0; k < X64_FN_COUNT; k++)
+		t->host.fn[k] = rt.cache->glue.fn[k];
+	/* entry 0 of the zeroed jump cache would match pc 0 */
+	t->jcache[0].pc = ~0ull;
+	rt_lock(&rt.threads_lock);
+	t->next = rt.threads;
+	t->pprev = &rt.threads;
+	if (t->next)
+		t->next->pprev = &t->next;
+	rt.threads = t;
+	rt.nthreads++;
+	rt_unlock(&rt.threads_lock);
+	return t;
+}
+
+static void unlink_thread(struct rt_thread *t)
+{
+	rt_lock(&rt.threads_lock);
+	*t->pprev = t->next;
+	if (t->next)
+		t->next->pprev = t->pprev;
+	rt.nthreads--;
+	rt_unlock(&rt.threads_lock);
+}
+
+void rt_thread_free(struct rt_thread *t)
+{
+	u8 *m = t->map;
+	size_t len = t->map_size;
+
+	unlink_thread(t);
+	rt_mm_unreserve((u64)m, (u64)m + len);
+	sys(__NR_munmap, m, len);
+}
+
+void rt_thread_free_self(struct rt_thread *t, int status)
+{
+	u8 *m = t->map;
+	size_t len = t->map_size;
+	struct { u64 sp; s32 flags; u32 pad; u64 size; } off = { .flags = 2 /* SS_DISABLE */ };
+	u64 all = ~0ull;
+
+	unlink_thread(t);
+	/* no handler may run on what is about to go */
+	sys(__NR_rt_sigprocmask, 0, &all, 0, 8);
+	sys(__NR_sigaltstack, &off, 0);
+	rt_mm_unreserve((u64)m, (u64)m + len);
+	__asm__ volatile("syscall\n\t"
+			 "mov %[nr], %%eax\n\t"
+			 "mov %[status], %%edi\n\t"
+			 "syscall\n\t"
+			 "ud2"
+			 :
+			 : "a"(__NR_munmap), "D"(m), "S"(len), [nr] "i"(__NR_exit), [status] "r"(status)
+			 : "rcx", "r11", "memory");
+	__builtin_unreachable();
+}
+
+void rt_thread_install(struct rt_thread *t)
+{
+	struct { u64 sp; s32 flags; u32 pad; u64 size; } ss = { .sp = (u64)t->sigstack, .size = t->sigstack_size };
+
+	set_gs(t);
+	sys(__NR_sigaltstack, &ss, 0);
+}
+
+void rt_thread_run(struct rt_thread *t)
+{
+	__asm__ volatile("mov %0, %%rbp\n\t"
+			 "jmp *%1"
+			 : : "r"((u64)t + X64_BIAS), "a"(rt.cache->glue.reenter) : "memory");
+	__builtin_unreachable();
+}
+
+/* --- start, fork -------------------------------------------------------------------------------------------------------------- */
+
+static u32 find_hi16(void)
+{
+	u32 a = 0xd, b, c = 7, d;
+
+	if (!(rt.features & HOST_AVX512))
+		return 0;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return b;
+}
+
+int rt_core_init(void)
+{
+	static const struct x64_glue_calls calls = {
+		.link = on_link, .lookup = on_lookup, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
+		.interp = on_interp, .vop = on_vop, .pending = on_pending, .reenter = on_reenter,
+		.pending_off = offsetof(struct rt_thread, sig_pending), .stepping_off = offsetof(struct rt_thread, stepping),
+	};
+	int err = rt_cache_init();
+	struct rt_chunk *k;
+
+	if (err)
+		return err;
+	k = &rt.cache->chunk[0];
+	x64_glue_make(&rt.cache->glue, k->hot, rt.guest, rt.features, &calls);
+	rt.cache->glue_lo = (u64)k->hot;
+	rt.cache->glue_hi = rt.cache->glue.end;
+	k->hot = (u8 *)ALIGN_UP(rt.cache->glue.end, 64ull);
+	rt.cache->xsave_hi16 = ~0u;
+	return 0;
+}
+
+/* Where a signal frame holds xmm16-31, from its start. Asked late: CPUID costs microseconds in a virtual machine. */
+u32 rt_xsave_hi16(void)
+{
+	if (rt.cache->xsave_hi16 == ~0u)
+		rt.cache->xsave_hi16 = find_hi16();
+	return rt.cache->xsave_hi16;
+}
+
+void rt_core_before_fork(void)
+{
+	rt_lock(&rt.cache->lock);
+	rt_lock(&rt.threads_lock);
+}
+
+void rt_core_after_fork_parent(void)
+{
+	rt_unlock(&rt.threads_lock);
+	rt_unlock(&rt.cache->lock);
+}
+
+/* Only the calling thread is left; the others' blocks are freed. */
+void rt_core_after_fork(struct rt_thread *t)
+{
+	struct rt_thread *o, *next;
+
+	rt.cache->lock = rt.threads_lock = 0;
+	for (o = rt.threads; o; o = next) {
+		next = o->next;
+		if (o != t) {
+			sys(__NR_munmap, o->map, o->map_size);
+			rt_mm_unreserve((u64)o->map, (u64)o->map + o->map_size);
+		}
+	}
+	rt.threads = t;
+	t->next = NULL;
+	t->pprev = &rt.threads;
+	rt.nthreads = 1;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * System calls that a signal can interrupt without a race, and the clone of a thread.
+ *
+ * rt_safe_syscall(pending, nr, args): makes the call unless *pending is set, which then gives -512. Between
+ * rt_safe_syscall_begin and rt_safe_syscall_insn, both included, a call has not happened yet, or the kernel has put the
+ * program counter back because it is to be restarted: a host handler that finds %rip there makes it return -512.
+ */
+	.text
+	.globl	rt_safe_syscall, rt_safe_syscall_begin, rt_safe_syscall_insn, rt_safe_syscall_restart
+	.hidden	rt_safe_syscall, rt_safe_syscall_begin, rt_safe_syscall_insn, rt_safe_syscall_restart
+	.type	rt_safe_syscall, @function
+rt_safe_syscall:			# rdi: volatile u32 *pending, rsi: nr, rdx: const u64 args[6]
+	mov	%rsi, %rax
+	mov	%rdi, %rcx
+	mov	%rdx, %r11
+	mov	(%r11), %rdi
+	mov	8(%r11), %rsi
+	mov	16(%r11), %rdx
+	mov	24(%r11), %r10
+	mov	32(%r11), %r8
+	mov	40(%r11), %r9
+rt_safe_syscall_begin:
+	cmpl	$0, (%rcx)
+	jne	rt_safe_syscall_restart
+rt_safe_syscall_insn:
+	syscall
+	ret
+rt_safe_syscall_restart:
+	mov	$-512, %rax
+	ret
+	.size	rt_safe_syscall, . - rt_safe_syscall
+
+/*
+ * rt_clone_thread(nr, a, b, c, d, e): clone or clone3 whose child starts on another stack, where it finds the address of
+ * its thread block: the child calls rt_thread_child(block), which does not return. The parent gets the call's result.
+ */
+	.globl	rt_clone_thread
+	.hidden	rt_clone_thread
+	.type	rt_clone_thread, @function
+rt_clone_thread:
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	mov	%r8, %r10
+	mov	%r9, %r8
+	syscall
+	test	%rax, %rax
+	jz	1f
+	ret
+1:	xor	%ebp, %ebp
+	pop	%rdi
+	and	$-16, %rsp
+	call	rt_thread_child
+	ud2
+	.size	rt_clone_thread, . - rt_clone_thread
+
+/* The host's rt_sigreturn, for SA_RESTORER. */
+	.globl	rt_sigreturn_host
+	.hidden	rt_sigreturn_host
+	.type	rt_sigreturn_host, @function
+rt_sigreturn_host:
+	mov	$15, %eax
+	syscall
+	ud2
+	.size	rt_sigreturn_host, . - rt_sigreturn_host
+	.section .note.GNU-stack, "", @progbits

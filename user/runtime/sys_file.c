@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+/*
+ * System calls on files and descriptors that differ: open flags, struct stat, epoll_event, and the runtime's own descriptors,
+ * which the guest must neither see nor close.
+ */
+#include <asm/unistd.h>
+#include <linux/close_range.h>
+#include <linux/openat2.h>
+#include "runtime/exec.h"
+#include "runtime/syscall.h"
+#include "runtime/uaccess.h"
+
+#define F_GETFL_ 3
+#define F_SETFL_ 4
+#define AT_SYMLINK_NOFOLLOW_ 0x100
+#define EFD_MAX_EVENTS 0x7fffffff
+
+/* --- open ----------------------------------------------------------------------------------------------------------- */
+
+static bool may_be_special(u64 path)
+{
+	u8 c = 0;
+
+	return !rt_get_u8(&c, path);
+}
+
+/* Files that the runtime makes up. -ENOSYS: none of these. */
+static __attribute__((noinline)) s64 open_special(struct rt_thread *t, s64 dirfd, u64 path, u64 flags, u64 mode)
+{
+	char guest[RT_PATH_MAX];
+
+	if (!may_be_special(path) || rt_strncpy_from_user(guest, path, sizeof(guest)) <= 0)
+		return -ENOSYS;
+	return rt_path_open_special(t, (int)dirfd, guest, flags, mode);
+}
+
+static s64 resolve_and_call(struct rt_thread *t, s64 nr, u64 *a, unsigned flags)
+{
+	char buf[RT_PATH_MAX];
+
+	rt_sys_path(t, (s32)a[0], &a[1], flags, buf);
+	return rt_host_call(t, nr, a);
+}
+
+RT_SYS_HANDLER(openat)
+{
+	s64 ret;
+
+	a[2] = rt_oflags_to_host((u32)a[2]);
+	ret = open_special(t, (s32)a[0], a[1], a[2], a[3]);
+	if (ret != -ENOSYS)
+		return ret;
+	return resolve_and_call(t, __NR_openat, a, a[2] & X64_O_NOFOLLOW ? RT_PATH_NOFOLLOW : 0);
+}
+
+RT_SYS_HANDLER(openat2)
+{
+	struct open_how how;
+	u8 more;
+	s64 ret;
+
+	if (a[3] < sizeof(how))
+		return -EINVAL;
+	if (a[3] > 4096)
+		return -E2BIG;
+	if (rt_copy_from_user(&how, a[2], sizeof(how)))
+		return -EFAULT;
+	for (u64 i = sizeof(how); i < a[3]; i++) {
+		if (rt_get_u8(&more, a[2] + i))
+			return -EFAULT;
+		if (more)
+			return -E2BIG;
+	}
+	how.flags = rt_oflags_to_host(how.flags);
+	a[2] = (u64)&how;
+	a[3] = sizeof(how);
+	if (!how.resolve) {
+		ret = open_special(t, (s32)a[0], a[1], how.flags, how.mode);
+		if (ret != -ENOSYS)
+			return ret;
+		return resolve_and_call(t, __NR_openat2, a, how.flags & X64_O_NOFOLLOW ? RT_PATH_NOFOLLOW : 0);
+	}
+	return rt_host_call(t, __NR_openat2, a);
+}
+
+static __attribute__((noinline)) s64 readlink_special(struct rt_thread *t, const u64 *a)
+{
+	char guest[RT_PATH_MAX], target[RT_PATH_MAX];
+	s64 len;
+
+	if (rt_strncpy_from_user(guest, a[1], sizeof(guest)) <= 0)
+		return -ENOSYS;
+	if ((s32)a[3] <= 0)
+		return -EINVAL;
+	len = rt_path_readlink_special(t, (s32)a[0], guest, target, MIN((u64)(u32)a[3], sizeof(target)));
+	if (len > 0 && rt_copy_to_user(a[2], target, (size_t)len))
+		return -EFAULT;
+	return len;
+}
+
+RT_SYS_HANDLER(readlinkat)
+{
+	s64 ret = readlink_special(t, a);
+
+	return ret != -ENOSYS ? ret : resolve_and_call(t, __NR_readlinkat, a, RT_PATH_NOFOLLOW);
+}
+
+/* --- stat ----------------------------------------------------------------------------------------------------------- */
+
+static s64 put_stat(u64 dst, const struct x64_stat *h)
+{
+	struct a64_stat g = {
+		.st_dev = h->st_dev, .st_ino = h->st_ino, .st_mode = h->st_mode, .st_nlink = (u32)h->st_nlink,
+		.st_uid = h->st_uid, .st_gid = h->st_gid, .st_rdev = h->st_rdev, .st_size = h->st_size,
+		.st_blksize = (s32)h->st_blksize, .st_blocks = h->st_blocks,
+		.atime = h->atime, .atime_nsec = h->atime_nsec, .mtime = h->mtime, .mtime_nsec = h->mtime_nsec,
+		.ctime = h->ctime, .ctime_nsec = h->ctime_nsec,
+	};
+
+	return rt_copy_to_user(dst, &g, sizeof(g));
+}
+
+RT_SYS_HANDLER(fstat)
+{
+	struct x64_stat h;
+	u64 dst = a[1];
+	s64 ret;
+
+	if (rt_fd_is_ours((s32)a[0]))
+		return -EBADF;
+	a[1] = (u64)&h;
+	ret = rt_host_call(t, __NR_fstat, a);
+	return ret ? ret : put_stat(dst, &h);
+}
+
+RT_SYS_HANDLER(newfstatat)
+{
+	struct x64_stat h;
+	u64 dst = a[2];
+	s64 ret;
+
+	a[2] = (u64)&h;
+	ret = resolve_and_call(t, __NR_newfstatat, a, a[3] & AT_SYMLINK_NOFOLLOW_ ? RT_PATH_NOFOLLOW : 0);
+	return ret ? ret : put_stat(dst, &h);
+}
+
+RT_SYS_HANDLER(statx)
+{
+	return resolve_and_call(t, __NR_statx, a, a[2] & AT_SYMLINK_NOFOLLOW_ ? RT_PATH_NOFOLLOW : 0);
+}
+
+/* --- descriptors ---------------------------------------------------------------------------------------------------- */
+
+RT_SYS_HANDLER(close)
+{
+	return rt_fd_is_ours((s32)a[0]) ? -EBADF : rt_host_call(t, __NR_close, a);
+}
+
+RT_SYS_HANDLER(dup)
+{
+	return rt_fd_is_ours((s32)a[0]) ? -EBADF : rt_host_call(t, __NR_dup, a);
+}
+
+RT_SYS_HANDLER(dup3)
+{
+	if (rt_fd_is_ours((s32)a[0]) || rt_fd_is_ours((s32)a[1]))
+		return -EBADF;
+	return rt_host_call(t, __NR_dup3, a);
+}
+
+/* The ranges between our own descriptors; there are few of them. */
+RT_SYS_HANDLER(close_range)
+{
+	u32 first = (u32)a[0], last = (u32)a[1], ours[4], n = 0;
+	const int fds[] = { rt.exe_fd, rt.self_fd };
+	s64 ret = 0;
+
+	if (first > last || (u32)a[2] & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+		return rt_host_call(t, __NR_close_range, a);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0 && (u32)fds[i] >= first && (u32)fds[i] <= last)
+			ours[n++] = (u32)fds[i];
+	if (n == 2 && ours[0] > ours[1]) {
+		u32 swap = ours[0];
+
+		ours[0] = ours[1];
+		ours[1] = swap;
+	}
+	for (unsigned i = 0; i <= n && !ret && first <= last; i++) {
+		u32 end = i < n ? ours[i] - 1 : last;
+
+		if (i == n || (ours[i] > first))
+			ret = sys(__NR_close_range, first, end, a[2]);
+		if (i == n || ours[i] == ~0u)
+			break;
+		first = ours[i] + 1;
+	}
+	return ret;
+}
+
+RT_SYS_HANDLER(fcntl)
+{
+	s64 ret;
+
+	if (rt_fd_is_ours((s32)a[0]))
+		return -EBADF;
+	if ((u32)a[1] == F_SETFL_)
+		a[2] = rt_oflags_to_host(a[2]);
+	ret = rt_host_call(t, __NR_fcntl, a);
+	if ((u32)a[1] == F_GETFL_ && ret >= 0)
+		ret = (s64)rt_oflags_to_guest((u64)ret);
+	return ret;
+}
+
+/* --- epoll: the event is packed on x86-64 only ---------------------------------------------------------------------- */
+
+RT_SYS_HANDLER(epoll_ctl)
+{
+	struct a64_epoll_event g;
+	struct x64_epoll_event h;
+
+	if ((u32)a[1] != 2 /* EPOLL_CTL_DEL */) {
+		if (rt_copy_from_user(&g, a[3], sizeof(g)))
+			return -EFAULT;
+		h.events = g.events;
+		h.data = g.data;
+		a[3] = (u64)&h;
+	}
+	return rt_host_call(t, __NR_epoll_ctl, a);
+}
+
+/* The host wrote n packed events at the start of the guest's array: spread them, from the last one. */
+static s64 spread_events(u64 events, s64 n)
+{
+	for (s64 i = n - 1; i >= 0; i--) {
+		struct x64_epoll_event h;
+		struct a64_epoll_event g = { 0 };
+
+		if (rt_copy_from_user(&h, events + (u64)i * sizeof(h), sizeof(h)))
+			return -EFAULT;
+		g.events = h.events;
+		g.data = h.data;
+		if (rt_copy_to_user(events + (u64)i * sizeof(g), &g, sizeof(g)))
+			return -EFAULT;
+	}
+	return n;
+}
+
+static s64 epoll_wait_common(struct rt_thread *t, s64 nr, u64 *a)
+{
+	u64 mask, events = a[1];
+	bool temp = a[4] && a[5] == sizeof(mask);
+	s64 ret;
+
+	if (temp) {
+		if (rt_copy_from_user(&mask, a[4], sizeof(mask)))
+			return -EFAULT;
+		rt_signal_temp_begin(t, mask);
+		mask = rt_host_mask(mask);
+		a[4] = (u64)&mask;
+	}
+	ret = rt_host_call(t, nr, a);
+	if (temp)
+		ret = rt_signal_temp_end(t, ret);
+	return ret > 0 ? spread_events(events, ret) : ret;
+}
+
+RT_SYS_HANDLER(epoll_pwait)
+{
+	return epoll_wait_common(t, __NR_epoll_pwait, a);
+}
+
+RT_SYS_HANDLER(epoll_pwait2)
+{
+	return epoll_wait_common(t, __NR_epoll_pwait2, a);
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+/*
+ * seccomp for the guest: its filters speak of the guest's call numbers and architecture, so the host cannot run them. They are
+ * kept here, as classic BPF programs that are checked once and interpreted at each system call of the thread.
+ * A filter binds the guest only: the runtime's own host calls are not filtered.
+ */
+#include <asm/unistd.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include "runtime/mm.h"
+#include "runtime/syscall.h"
+#include "runtime/uaccess.h"
+
+#define SIGSYS_ 31
+#define SIGKILL_ 9
+#define SYS_SECCOMP_ 1
+
+struct rt_filter {
+	struct rt_filter *prev;
+	u32 refs;			/* threads, and the next newer filter */
+	u32 len;
+	struct sock_filter insn[];
+};
+
+static size_t filter_size(u32 len)
+{
+	return ALIGN_UP(sizeof(struct rt_filter) + len * sizeof(struct sock_filter), 4096);
+}
+
+static struct rt_filter *filter_alloc(u32 len)
+{
+	s64 p = sys(__NR_mmap, 0, filter_size(len), 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
+	struct rt_filter *f = (struct rt_filter *)p;
+
+	if (p < 0)
+		return NULL;
+	rt_mm_reserve((u64)p, (u64)p + filter_size(len));
+	f->refs = 1;
+	f->len = len;
+	return f;
+}
+
+static void filter_put(struct rt_filter *f)
+{
+	while (f && !__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL)) {
+		struct rt_filter *prev = f->prev;
+
+		rt_mm_unreserve((u64)f, (u64)f + filter_size(f->len));
+		sys(__NR_munmap, f, filter_size(f->len));
+		f = prev;
+	}
+}
+
+/* --- checking: what the kernel accepts (net/core/filter.c, kernel/seccomp.c) ------------------------------------------ */
+
+static bool insn_is_valid(const struct sock_filter *p, u32 at, u32 len)
+{
+	u32 k = p->k;
+
+	switch (p->code) {
+	case BPF_LD | BPF_W | BPF_ABS:
+		return !(k & 3) && k < sizeof(struct seccomp_data);
+	case BPF_ALU | BPF_DIV | BPF_K:
+		return k != 0;
+	case BPF_ALU | BPF_LSH | BPF_K:
+	case BPF_ALU | BPF_RSH | BPF_K:
+		return k < 32;
+	case BPF_LD | BPF_MEM:
+	case BPF_LDX | BPF_MEM:
+	case BPF_ST:
+	case BPF_STX:
+		return k < BPF_MEMWORDS;
+	case BPF_JMP | BPF_JA:
+		return k < len - at - 1;
+	case BPF_JMP | BPF_JEQ | BPF_K: case BPF_JMP | BPF_JEQ | BPF_X:
+	case BPF_JMP | BPF_JGE | BPF_K: case BPF_JMP | BPF_JGE | BPF_X:
+	case BPF_JMP | BPF_JGT | BPF_K: case BPF_JMP | BPF_JGT | BPF_X:
+	case BPF_JMP | BPF_JSET | BPF_K: case BPF_JMP | BPF_JSET | BPF_X:
+		return at + p->jt + 1 < len && at + p->jf + 1 < len;
+	case BPF_LD | BPF_W | BPF_LEN: case BPF_LDX | BPF_W | BPF_LEN:
+	case BPF_LD | BPF_IMM: case BPF_LDX | BPF_IMM:
+	case BPF_RET | BPF_K: case BPF_RET | BPF_A:
+	case BPF_MISC | BPF_TAX: case BPF_MISC | BPF_TXA:
+	case BPF_ALU | BPF_ADD | BPF_K: case BPF_ALU | BPF_ADD | BPF_X:
+	case BPF_ALU | BPF_SUB | BPF_K: case BPF_ALU | BPF_SUB | BPF_X:
+	case BPF_ALU | BPF_MUL | BPF_K: case BPF_ALU | BPF_MUL | BPF_X:
+	case BPF_ALU | BPF_DIV | BPF_X:
+	case BPF_ALU | BPF_AND | BPF_K: case BPF_ALU | BPF_AND | BPF_X:
+	case BPF_ALU | BPF_OR | BPF_K: case BPF_ALU | BPF_OR | BPF_X:
+	case BPF_ALU | BPF_XOR | BPF_K: case BPF_ALU | BPF_XOR | BPF_X:
+	case BPF_ALU | BPF_LSH | BPF_X: case BPF_ALU | BPF_RSH | BPF_X:
+	case BPF_ALU | BPF_NEG:
+		return true;
+	}
+	return false;
+}
+
+static bool filter_is_valid(const struct rt_filter *f)
+{
+	for (u32 i = 0; i < f->len; i++)
+		if (!insn_is_valid(&f->insn[i], i, f->len))
+			return false;
+	return BPF_CLASS(f->insn[f->len - 1].code) == BPF_RET;
+}
+
+/* --- running --------------------------------------------------------------------------------------------------------- */
+
+static u32 alu(u16 code, u32 a, u32 b)
+{
+	switch (BPF_OP(code)) {
+	case BPF_ADD: return a + b;
+	case BPF_SUB: return a - b;
+	case BPF_MUL: return a * b;
+	case BPF_DIV: return b ? a / b : 0;
+	case BPF_AND: return a & b;
+	case BPF_OR: return a | b;
+	case BPF_XOR: return a ^ b;
+	case BPF_LSH: return b < 32 ? a << b : 0;
+	case BPF_RSH: return b < 32 ? a >> b : 0;
+	case BPF_NEG: return -a;
+	}
+	return 0;
+}
+
+static bool compare(u16 code, u32 a, u32 b)
+{
+	switch (BPF_OP(code)) {
+	case BPF_JEQ: return a == b;
+	case BPF_JGT: return a > b;
+	case BPF_JGE: return a >= b;
+	case BPF_JSET: return a & b;
+	}
+	return false;
+}
+
+static u32 filter_run(const struct rt_filter *f, const struct seccomp_data *d)
+{
+	u32 a = 0, x = 0, mem[BPF_MEMWORDS] = { 0 };
+
+	for (const struct sock_filter *p = f->insn;; p++) {
+		u32 b = BPF_SRC(p->code) == BPF_X ? x : p->k;
+
+		switch (BPF_CLASS(p->code)) {
+		case BPF_LD:
+			if (BPF_MODE(p->code) == BPF_ABS)
+				a = ((const u32 *)d)[p->k / 4];
+			else
+				a = BPF_MODE(p->code) == BPF_MEM ? mem[p->k] :
+					BPF_MODE(p->code) == BPF_LEN ? sizeof(*d) : p->k;
+			break;
+		case BPF_LDX:
+			x = BPF_MODE(p->code) == BPF_MEM ? mem[p->k] : BPF_MODE(p->code) == BPF_LEN ? sizeof(*d) : p->k;
+			break;
+		case BPF_ST:
+			mem[p->k] = a;
+			break;
+		case BPF_STX:
+			mem[p->k] = x;
+			break;
+		case BPF_ALU:
+			if (BPF_OP(p->code) == BPF_DIV && !b)
+				return 0;	/* as the kernel: ends the program with 0 */
+			a = alu(p->code, a, b);
+			break;
+		case BPF_JMP:
+			if (BPF_OP(p->code) == BPF_JA)
+				p += p->k;
+			else
+				p += compare(p->code, a, b) ? p->jt : p->jf;
+			break;
+		case BPF_RET:
+			return BPF_RVAL(p->code) == BPF_A ? a : p->k;
+		case BPF_MISC:
+			if (BPF_MISCOP(p->code) == BPF_TAX)
+				x = a;
+			else
+				a = x;
+			break;
+		}
+	}
+}
+
+/* The newest of the most restrictive results; what restricts most is the smallest as a signed number. */
+static u32 run_all(const struct rt_filter *f, const struct seccomp_data *d)
+{
+	u32 result = SECCOMP_RET_ALLOW;
+
+	for (; f; f = f->prev) {
+		u32 r = filter_run(f, d);
+
+		if ((s32)(r & SECCOMP_RET_ACTION_FULL) < (s32)(result & SECCOMP_RET_ACTION_FULL))
+			result = r;
+	}
+	return result;
+}
+
+s64 rt_sys_exit(struct rt_thread *t, const struct rt_sysent *e, u64 *a);
+
+static void kill_by(struct rt_thread *t, int sig)
+{
+	struct rt_siginfo info = { .signo = sig, .code = SYS_SECCOMP_ };
+	struct a64_sigaction act = { 0 }, old;
+
+	if (sig != SIGKILL_)
+		rt_signal_action(t, sig, &act, &old);
+	rt_signal_default(t, &info);
+	sys(__NR_exit_group, 128 + sig);
+}
+
+static s64 trap(struct rt_thread *t, u64 nr, u32 data)
+{
+	struct rt_siginfo info = { .signo = SIGSYS_, .err = (s32)data, .code = SYS_SECCOMP_,
+				   .call_addr = RT_STATE(t)->pc, .syscall = (s32)nr, .arch = A64_AUDIT_ARCH };
+
+	rt_signal_force(t, &info, false);
+	return RT_SYS_STATE_SET;
+}
+
+static bool strict_allows(u64 nr)
+{
+	return nr == 63 /* read */ || nr == 64 /* write */ || nr == 93 /* exit */ || nr == 139 /* rt_sigreturn */;
+}
+
+bool rt_seccomp_check(struct rt_thread *t, u64 nr, const u64 *a, s64 *ret)
+{
+	struct seccomp_data d = { .nr = (int)nr, .arch = A64_AUDIT_ARCH, .instruction_pointer = RT_STATE(t)->pc };
+	u32 result;
+
+	if (RT_LX(t)->seccomp_mode == SECCOMP_MODE_STRICT) {
+		if (strict_allows(nr))
+			return false;
+		kill_by(t, SIGKILL_);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		d.args[i] = a[i];
+	result = run_all(RT_LX(t)->filter, &d);
+	switch (result & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ALLOW:
+	case SECCOMP_RET_LOG:
+		return false;
+	case SECCOMP_RET_ERRNO:
+		*ret = -(s64)MIN(result & SECCOMP_RET_DATA, 4095u);
+		return true;
+	case SECCOMP_RET_TRAP:
+		*ret = trap(t, nr, result & SECCOMP_RET_DATA);
+		return true;
+	case SECCOMP_RET_TRACE:		/* nobody traces, or listens */
+	case SECCOMP_RET_USER_NOTIF:
+		*ret = -ENOSYS;
+		return true;
+	case SECCOMP_RET_KILL_THREAD:
+		if (rt.nthreads > 1) {
+			u64 status = SIGSYS_;
+
+			rt_sys_exit(t, NULL, &status);
+		}
+	}
+	kill_by(t, SIGSYS_);
+	return true;
+}
+
+/* --- installing ------------------------------------------------------------------------------------------------------ */
+
+/* Without no_new_privs only who administers the system may filter. */
+static bool may_filter(void)
+{
+	struct { u32 version; s32 pid; } head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct { u32 effective, permitted, inheritable; } data[2] = { 0 };
+
+	if (sys(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+		return true;
+	return !sys(__NR_capget, &head, data) && data[0].effective >> CAP_SYS_ADMIN & 1;
+}
+
+static void adopt(struct rt_thread *t, struct rt_filter *f)
+{
+	__atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
+	filter_put(RT_LX(t)->filter);
+	RT_LX(t)->filter = f;
+	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
+}
+
+/* Can each thread's chain of filters be reached from ours? Returns a thread that has one of its own, or NULL. */
+static struct rt_thread *tsync_refuses(struct rt_thread *t)
+{
+	for (struct rt_thread *o = rt.threads; o; o = o->next) {
+		const struct rt_filter *f = RT_LX(t)->filter;
+
+		if (o->exiting || !RT_LX(o)->filter)
+			continue;
+		while (f && f != RT_LX(o)->filter)
+			f = f->prev;
+		if (!f)
+			return o;
+	}
+	return NULL;
+}
+
+static s64 install(struct rt_thread *t, struct rt_filter *f, u32 flags)
+{
+	struct rt_thread *refuses = NULL;
+
+	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
+		refuses = tsync_refuses(t);
+	if (refuses) {
+		filter_put(f);
+		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : refuses->tid;
+	}
+	f->prev = RT_LX(t)->filter;	/* our reference becomes the new filter's */
+	RT_LX(t)->filter = f;
+	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
+	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
+		for (struct rt_thread *o = rt.threads; o; o = o->next)
+			if (o != t && !o->exiting)
+				adopt(o, f);
+	return 0;
+}
+
+static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
+{
+	const u32 known = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+		SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	struct rt_filter *f;
+	u16 len;
+	u64 insns;
+
+	if (flags & ~known || RT_LX(t)->seccomp_mode == SECCOMP_MODE_STRICT)
+		return -EINVAL;
+	if (rt_get_u16(&len, args) || rt_get_u64(&insns, args + 8))
+		return -EFAULT;
+	if (!len || len > BPF_MAXINSNS)
+		return -EINVAL;
+	if (!may_filter())
+		return -EACCES;
+	f = filter_alloc(len);
+	if (!f)
+		return -ENOMEM;
+	if (rt_copy_from_user(f->insn, insns, len * sizeof(f->insn[0]))) {
+		filter_put(f);
+		return -EFAULT;
+	}
+	if (!filter_is_valid(f)) {
+		filter_put(f);
+		return -EINVAL;
+	}
+	return install(t, f, flags);
+}
+
+static s64 set_strict(struct rt_thread *t)
+{
+	if (RT_LX(t)->seccomp_mode == SECCOMP_MODE_FILTER)
+		return -EINVAL;
+	RT_LX(t)->seccomp_mode = SECCOMP_MODE_STRICT;
+	return 0;
+}
+
+s64 rt_seccomp_prctl(struct rt_thread *t, u64 mode, u64 args)
+{
+	if (mode == SECCOMP_MODE_STRICT)
+		return set_strict(t);
+	return mode == SECCOMP_MODE_FILTER ? set_filter(t, 0, args) : -EINVAL;
+}
+
+RT_SYS_HANDLER(seccomp)
+{
+	switch ((u32)a[0]) {
+	case SECCOMP_SET_MODE_STRICT:
+		return a[1] || a[2] ? -EINVAL : set_strict(t);
+	case SECCOMP_SET_MODE_FILTER:
+		return set_filter(t, (u32)a[1], a[2]);
+	}
+	return rt_host_call(t, __NR_seccomp, a);
+}
+
+/* --- inheritance ----------------------------------------------------------------------------------------------------- */
+
+void rt_seccomp_clone(struct rt_thread *t, struct rt_thread *child)
+{
+	RT_LX(child)->seccomp_mode = RT_LX(t)->seccomp_mode;
+	RT_LX(child)->filter = RT_LX(t)->filter;
+	if (RT_LX(t)->filter)
+		__atomic_fetch_add(&RT_LX(t)->filter->refs, 1, __ATOMIC_RELAXED);
+}
+
+void rt_seccomp_release(struct rt_thread *t)
+{
+	filter_put(RT_LX(t)->filter);
+	RT_LX(t)->filter = NULL;
+}
+
+/* The other threads' references are gone with them. */
+void rt_seccomp_after_fork(struct rt_thread *t)
+{
+	for (struct rt_filter *f = RT_LX(t)->filter; f; f = f->prev)
+		f->refs = 1;
+}
+
+/* The memfd holds, newest first, { u32 length; instructions } of each filter. */
+s64 rt_seccomp_export(struct rt_thread *t)
+{
+	s64 fd;
+
+	if (RT_LX(t)->seccomp_mode != SECCOMP_MODE_FILTER)
+		return -1;
+	fd = sys(__NR_memfd_create, "seccomp", 2 /* MFD_ALLOW_SEALING */);
+	for (const struct rt_filter *f = RT_LX(t)->filter; f && fd >= 0; f = f->prev) {
+		size_t size = f->len * sizeof(f->insn[0]);
+
+		if (sys(__NR_write, fd, &f->len, sizeof(f->len)) != sizeof(f->len) ||
+		    sys(__NR_write, fd, f->insn, size) != (s64)size) {
+			sys(__NR_close, fd);
+			return -ENOMEM;
+		}
+	}
+	if (fd >= 0)
+		sys(__NR_fcntl, fd, 1033 /* F_ADD_SEALS */, 15);
+	return fd;
+}
+
+int rt_seccomp_import(struct rt_thread *t, int fd)
+{
+	struct rt_filter **link = &RT_LX(t)->filter;
+	u64 at = 0;
+	u32 len;
+
+	while (sys(__NR_pread64, fd, &len, sizeof(len), at) == sizeof(len)) {
+		struct rt_filter *f = len && len <= BPF_MAXINSNS ? filter_alloc(len) : NULL;
+		size_t size = len * sizeof(f->insn[0]);
+
+		if (!f)
+			return -EINVAL;
+		*link = f;
+		link = &f->prev;
+		if (sys(__NR_pread64, fd, f->insn, size, at + sizeof(len)) != (s64)size || !filter_is_valid(f))
+			return -EINVAL;
+		at += sizeof(len) + size;
+	}
+	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
+	return 0;
+}
