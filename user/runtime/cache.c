@@ -252,7 +252,7 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	struct outputs *w = (struct outputs *)c->scratch;
 	struct rt_chunk *k = &c->chunk[c->nchunk - 1];
 	struct translate_req q = { .guest = rt.guest, .pc = pc, .fetch = fetch, .known = known, .ctx = &m,
-				   .interp = c->ninterp ? must_interp : NULL, .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = RT_REGION_INSNS,
+				   .interp = c->ninterp ? must_interp : NULL, .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = rt.flags & RT_FLAG_TRACE ? 1 : RT_REGION_INSNS,
 				   .opt = { .features = rt.features, .strict_flags = c->strict_flags, .strict_fp = t->strict_fp } };
 	struct translate_out o;
 	struct rt_region *r;

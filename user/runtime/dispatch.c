@@ -26,8 +26,20 @@
 
 /* --- going on -------------------------------------------------------------------------------------------------------------- */
 
+/* For RT_FLAG_TRACE, with which every region is one instruction and nothing is linked. */
+static void trace(const struct rt_thread *t, u64 pc)
+{
+	rt_msg("trace pc %lx nzcv %x", pc, x64_flags_to_nzcv(t->host.hflags) >> 28);
+	for (unsigned k = 0; k < 32; k += 4)
+		rt_msg(" x%d %lx %lx %lx %lx", k, t->a64.x[k], t->a64.x[k + 1], t->a64.x[k + 2], t->a64.x[k + 3]);
+}
+
 static void remember(struct rt_thread *t, u64 pc, u8 *host)
 {
+	if (unlikely(rt.flags & RT_FLAG_TRACE)) {
+		trace(t, pc);
+		return;
+	}
 	struct x64_jcache_entry *e = &t->jcache[pc >> 2 & (X64_JCACHE_ENTRIES - 1)];
 
 	e->host = (u64)host;
@@ -101,7 +113,10 @@ static u64 on_link(void *p, u64 target, u64 site)
 	rt_lock(&c->lock);
 	e = rt_cache_get(t, target);
 	if (likely(e)) {
-		rt_cache_link(c, (struct x64_site *)site, e);
+		if (unlikely(rt.flags & RT_FLAG_TRACE))
+			trace(t, target);
+		else
+			rt_cache_link(c, (struct x64_site *)site, e);
 		host = (u64)e->host;
 		rt_unlock(&c->lock);
 		return host;

@@ -63,13 +63,13 @@ struct exec {
 
 /* ---- memory that a failed exec gives back ------------------------------------------------------------------------------ */
 
-static struct scratch {
+static struct leftover {
 	s32 tid;			/* 0: free */
 	u64 addr, size;
-} scratch[16];
+} leftovers[16];
 
 /* Memory for a long argument list: the successful exec of a vfork child leaves it to the parent, which calls rt_exec_reap. */
-static u64 *scratch_get(u64 size)
+static u64 *leftover_get(u64 size)
 {
 	s64 p = sys(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	s32 tid = (s32)sys(__NR_gettid);
@@ -77,37 +77,37 @@ static u64 *scratch_get(u64 size)
 	if (p < 0)
 		return NULL;
 	rt_mm_reserve(p, p + size);
-	for (unsigned i = 0; i < ARRAY_SIZE(scratch); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(leftovers); i++) {
 		s32 free = 0;
 
-		if (!__atomic_compare_exchange_n(&scratch[i].tid, &free, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(&leftovers[i].tid, &free, tid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
-		scratch[i].addr = p;
-		scratch[i].size = size;
+		leftovers[i].addr = p;
+		leftovers[i].size = size;
 		break;
 	}
 	return (u64 *)p;
 }
 
-static void scratch_put(u64 addr, u64 size)
+static void leftover_put(u64 addr, u64 size)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(scratch); i++)
-		if (scratch[i].tid && scratch[i].addr == addr)
-			__atomic_store_n(&scratch[i].tid, 0, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < ARRAY_SIZE(leftovers); i++)
+		if (leftovers[i].tid && leftovers[i].addr == addr)
+			__atomic_store_n(&leftovers[i].tid, 0, __ATOMIC_RELEASE);
 	rt_mm_unreserve(addr, addr + size);
 	sys(__NR_munmap, addr, size);
 }
 
 void rt_exec_reap(s32 child_tid)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(scratch); i++)
-		if (scratch[i].tid == child_tid)
-			scratch_put(scratch[i].addr, scratch[i].size);
+	for (unsigned i = 0; i < ARRAY_SIZE(leftovers); i++)
+		if (leftovers[i].tid == child_tid)
+			leftover_put(leftovers[i].addr, leftovers[i].size);
 }
 
 /* ---- text -------------------------------------------------------------------------------------------------------------- */
 
-static char *put_text(char *p, const char *s)
+static char *add_text(char *p, const char *s)
 {
 	while (*s)
 		*p++ = *s++;
@@ -115,7 +115,7 @@ static char *put_text(char *p, const char *s)
 	return p;
 }
 
-static char *put_number(char *p, u64 v, unsigned base)
+static char *add_number(char *p, u64 v, unsigned base)
 {
 	char digits[24];
 	unsigned n = 0;
@@ -205,7 +205,7 @@ static s64 reopen(struct exec *e, s64 fd)
 	if (!(got & O_PATH) && (got & O_ACCMODE) != O_WRONLY) {
 		got = sys(__NR_fcntl, fd, F_DUPFD_CLOEXEC, 0);
 	} else {
-		put_number(put_text(link, "/proc/self/fd/"), fd, 10);
+		add_number(add_text(link, "/proc/self/fd/"), fd, 10);
 		got = sys(__NR_openat, AT_FDCWD, link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 	}
 	if (got < 0)
@@ -316,6 +316,8 @@ static s64 parse_script(char *line, s64 len, char **interp, char **arg)
 	if (end == limit && len >= SCRIPT_LINE) {
 		char *q = p;
 
+		/* Without a newline the last character does not count. */
+		end--;
 		while (q < end && is_blank(*q))
 			q++;
 		while (q < end && !is_blank(*q))
@@ -434,10 +436,10 @@ static unsigned put_options(const struct exec *e, struct options *o, u64 *out)
 	unsigned n = 0;
 	char *p;
 
-	put_number(put_text(o->flags, "--flags="), rt.flags & RT_FLAG_STRACE, 16);
-	put_number(put_text(o->features, "--features="), rt_host_features, 16);
-	put_number(put_text(o->execfd, "--execfd="), (u32)e->fd, 10);
-	p = put_text(o->root, "--root=");
+	add_number(add_text(o->flags, "--flags="), rt.flags & RT_FLAG_STRACE, 16);
+	add_number(add_text(o->features, "--features="), rt_host_features, 16);
+	add_number(add_text(o->execfd, "--execfd="), (u32)e->fd, 10);
+	p = add_text(o->root, "--root=");
 	__builtin_memcpy(p, rt.root, rt.root_len);
 	p[rt.root_len] = 0;
 	out[n++] = (u64)"dragoman-rt";
@@ -465,7 +467,7 @@ static s64 run_guest(struct exec *e)
 		return n;
 	if ((u64)n + e->npre + MAX_OPTIONS + 2 > ARRAY_SIZE(few)) {
 		size = ALIGN_UP((n + e->npre + MAX_OPTIONS + 2) * 8, 4096);
-		argv = scratch_get(size);
+		argv = leftover_get(size);
 		if (!argv)
 			return -ENOMEM;
 	}
@@ -476,7 +478,7 @@ static s64 run_guest(struct exec *e)
 		err = exec_self(argv, e->envp);
 	}
 	if (argv != few)
-		scratch_put((u64)argv, size);
+		leftover_put((u64)argv, size);
 	return err;
 }
 
@@ -490,7 +492,7 @@ static s64 run_native_interpreter(struct exec *e)
 		return n;
 	if ((u64)n + e->npre + 2 > ARRAY_SIZE(few)) {
 		size = ALIGN_UP((n + e->npre + 2) * 8, 4096);
-		argv = scratch_get(size);
+		argv = leftover_get(size);
 		if (!argv)
 			return -ENOMEM;
 	}
@@ -498,7 +500,7 @@ static s64 run_native_interpreter(struct exec *e)
 	if (err >= 0)
 		err = sys(__NR_execve, e->host, argv, e->envp);
 	if (argv != few)
-		scratch_put((u64)argv, size);
+		leftover_put((u64)argv, size);
 	return err;
 }
 
@@ -522,9 +524,9 @@ static void set_name(struct exec *e)
 		return;
 	if (__builtin_strlen(e->path) + 30 > sizeof(e->fd_name))
 		return;
-	p = put_number(put_text(e->fd_name, "/dev/fd/"), (u32)e->dirfd, 10);
+	p = add_number(add_text(e->fd_name, "/dev/fd/"), (u32)e->dirfd, 10);
 	if (e->path[0])
-		put_text(put_text(p, "/"), e->path);
+		add_text(add_text(p, "/"), e->path);
 	e->name = e->fd_name;
 }
 

@@ -120,7 +120,7 @@ const char *rt_path_below_root(const char *path, unsigned flags, char *buf)
 	struct walk w = { .out = buf };
 	size_t n;
 
-	if (likely(!rt.root_len) || path[0] != '/' || is_hosts(path))
+	if (likely(!rt.root_len) || path[0] != '/')
 		return NULL;
 	n = __builtin_strlen(path);
 	if (n + 1 > sizeof(w.rest) || rt.root_len + 2 > RT_PATH_MAX)
@@ -130,6 +130,8 @@ const char *rt_path_below_root(const char *path, unsigned flags, char *buf)
 		path += rt.root_len;
 		n -= rt.root_len;
 	}
+	if (is_hosts(path))
+		return NULL;
 	__builtin_memcpy(buf, rt.root, rt.root_len);
 	w.len = rt.root_len;
 	__builtin_memcpy(w.rest, path, n + 1);

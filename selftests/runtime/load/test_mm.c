@@ -65,7 +65,7 @@ static void random_ranges(void)
 	bool ok = true;
 
 	for (unsigned n = 0; n < 3000 && ok; n++) {
-		unsigned a = random_number() % PAGES, len = 1 + random_number() % (n % 3 ? 3 : 60);
+		unsigned a = random_number() % PAGES, len = 1 + random_number() % (n % 30 ? 2 : 60);
 		unsigned b = a + len > PAGES ? PAGES : a + len;
 		bool add = random_number() & 1;
 

@@ -332,8 +332,8 @@ static void emit_logic_flags(struct cg *c, const struct ir_inst *i)
 static void emit_carry_flags(struct cg *c, const struct ir_inst *i)
 {
 	bool sub = i->op == IR_FL_SBC;
-	unsigned w = cg_w(i), t = cg_temp(c), a = cg_use(c, i->a), b = cg_use(c, i->b);
 	u8 kind = cg_flags_use(c, i->c);
+	unsigned w = cg_w(i), t = cg_temp(c), a = cg_use(c, i->a), b = cg_use(c, i->b);
 
 	x64_mov(&c->b, w, t, a);
 	if (kind == CG_FLAGS_FCMP || kind == CG_FLAGS_FCMP_SWAP)
@@ -529,10 +529,11 @@ void cg_select(struct cg *c, const struct ir_inst *i)
 	u8 kind;
 	int n;
 
-	a = cg_use(c, i->b);
-	b = cg_use(c, i->c);
+	/* flags first: bringing them into EFLAGS takes rax */
 	kind = cg_flags_use(c, i->a);
 	n = cg_conds(c, &kind, (enum ir_cc)i->cc, x, &all);
+	a = cg_use(c, i->b);
+	b = cg_use(c, i->c);
 	d = cg_dest(c, c->cur, i->c);
 	if (n < 0) {
 		x64_mov(&c->b, w, d, a);

@@ -83,8 +83,8 @@ flags:
 static void carry(struct cg *c, const struct ir_inst *i)
 {
 	bool sub = i->op == IR_SBC, fuse = c->val[c->cur].fuse;
-	unsigned w = cg_w(i), a = cg_use(c, i->a), b = cg_use(c, i->b), d, t;
 	u8 kind = cg_flags_use(c, i->c);
+	unsigned w = cg_w(i), a = cg_use(c, i->a), b = cg_use(c, i->b), d, t;
 	if (kind == CG_FLAGS_FCMP || kind == CG_FLAGS_FCMP_SWAP) {
 		cg_flags_store(&c->b, kind);
 		c->full = true;
@@ -361,12 +361,16 @@ static void bfi(struct cg *c, const struct ir_inst *i)
 	unsigned w = cg_w(i), a, b, d, t, lsb = i->aux, n = (unsigned)i->imm, bits = w ? 64 : 32;
 	u64 mask = (n == 64 ? ~0ull : BIT(n) - 1);
 
+	s64 imm;
+
 	a = cg_use(c, i->a);
-	b = cg_use(c, i->b);
+	b = cg_is_const(c, i->b, &imm) ? RAX : cg_use(c, i->b);
 	t = cg_temp(c);
 	cg_clobber_flags(c);
 	/* t = b's field in place */
-	if (lsb + n == bits) {
+	if (cg_is_const(c, i->b, &imm)) {
+		x64_movi(&c->b, t, ((u64)imm & mask) << lsb);
+	} else if (lsb + n == bits) {
 		x64_mov(&c->b, w, t, b);
 		x64_sh_ri(&c->b, X64_SHL, w, t, lsb);
 	} else if (n == 8) {
@@ -404,9 +408,8 @@ static void bfi(struct cg *c, const struct ir_inst *i)
 
 		x64_movi(&c->b, k, mask);
 		x64_alu_rr(&c->b, X64_AND, w, k, a);
-		x64_alu_rr(&c->b, X64_OR, w, t, k);
-		d = cg_dest(c, c->cur, IR_NONE);
-		into(c, w, d, t);
+		x64_alu_rr(&c->b, X64_OR, w, k, t);
+		d = k;
 	}
 	cg_def(c, c->cur, d, !w);
 }

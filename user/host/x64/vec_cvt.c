@@ -68,6 +68,7 @@ void x64_vc_rint(X64_VEC_ARGS)
 		return;
 	}
 	round_away(x, dbl, false, s);
+	x64_v3cc(x, V_PAND, T1, T1, ~vsignbits(i->esz));
 	x64_v3cc(x, V_PAND, T0, a, vsignbits(i->esz));
 	x64_v3(x, V_POR, d, T1, T0);
 	x64_vfin(x, i, i->esz, d, d);

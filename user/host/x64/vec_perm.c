@@ -147,7 +147,7 @@ void x64_vp_pair(X64_VEC_ARGS)
 	x64_vfin(x, i, i->esz, d, d);
 }
 
-/* d = sums of pairs of a's lanes, twice as wide. */
+/* d = sums of pairs of a's lanes, twice as wide. a may be T0. */
 static void addlp(struct x64_vec_ctx *x, unsigned esz, bool sign, unsigned d, unsigned a)
 {
 	if (esz == IR_B && sign) {
@@ -158,17 +158,17 @@ static void addlp(struct x64_vec_ctx *x, unsigned esz, bool sign, unsigned d, un
 	} else if (esz == IR_H && sign) {
 		x64_v3cc(x, V_PMADDWD, d, a, vrep(IR_H, 1));
 	} else if (esz == IR_H) {
-		x64_vsh(x, V_SHD, VSH_SRL, T0, a, 16);
 		x64_v3cc(x, V_PAND, T1, a, vrep(IR_S, 0xffff));
+		x64_vsh(x, V_SHD, VSH_SRL, T0, a, 16);
 		x64_v3(x, V_PADDD, d, T0, T1);
 	} else if (sign) {
+		x64_v3cc(x, V_PMULDQ, T1, a, 1);
 		x64_vsh(x, V_SHQ, VSH_SRL, T0, a, 32);
 		x64_v3cc(x, V_PMULDQ, T0, T0, 1);
-		x64_v3cc(x, V_PMULDQ, T1, a, 1);
 		x64_v3(x, V_PADDQ, d, T0, T1);
 	} else {
-		x64_vsh(x, V_SHQ, VSH_SRL, T0, a, 32);
 		x64_v3cc(x, V_PAND, T1, a, 0xffffffffull);
+		x64_vsh(x, V_SHQ, VSH_SRL, T0, a, 32);
 		x64_v3(x, V_PADDQ, d, T0, T1);
 	}
 }

@@ -12,6 +12,10 @@
 #include <unistd.h>
 #include "ktap.h"
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)
+#endif
+
 static volatile int seen;
 static ucontext_t saved;
 static siginfo_t saved_info;
