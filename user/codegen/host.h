@@ -51,8 +51,10 @@ struct x64_site {
 struct cg_entry {
 	u64 pc;
 	u32 off;			/* offset of the host code */
-	u32 needs_flags;		/* reads guest flags before writing them */
+	u32 needs_flags;		/* CG_FLAGS_PASS, CG_FLAGS_READ or 0: what it does with the guest flags that it is entered with */
 };
+#define CG_FLAGS_PASS 1			/* may hand them on to somebody who reads them */
+#define CG_FLAGS_READ 2			/* reads them before writing them */
 
 /*
  * The pc map: from this code offset on, up to the next entry's, the instruction at pc is being executed. At `off` itself all
@@ -86,6 +88,7 @@ struct cg_out {
 	u32 max_map, nmap;
 	u32 *retsite;			/* code offsets of return sites (patched when the region is invalidated) */
 	u32 max_retsite, nretsite;
+	bool wants_strict;		/* the guest expects flags to survive calls: strict_flags is needed everywhere */
 	u32 *site;			/* offsets in the cold code of struct x64_site */
 	u32 max_site, nsite;
 };

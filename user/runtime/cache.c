@@ -169,16 +169,6 @@ static bool known(void *ctx, u64 pc)
 	return rt_cache_find(m->c, key_of(m->t, pc)) != NULL;
 }
 
-static bool must_interp(void *ctx, u64 pc)
-{
-	struct make_ctx *m = ctx;
-
-	for (u32 k = 0; k < m->c->ninterp; k++)
-		if (m->c->interp_pc[k] == pc)
-			return true;
-	return false;
-}
-
 static bool slow_fp(void *ctx, u64 pc)
 {
 	struct make_ctx *m = ctx;
@@ -252,7 +242,7 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	struct outputs *w = (struct outputs *)c->scratch;
 	struct rt_chunk *k = &c->chunk[c->nchunk - 1];
 	struct translate_req q = { .guest = rt.guest, .pc = pc, .fetch = fetch, .known = known, .ctx = &m,
-				   .interp = c->ninterp ? must_interp : NULL, .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = rt.flags & RT_FLAG_TRACE ? 1 : RT_REGION_INSNS,
+				   .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = rt.flags & RT_FLAG_TRACE ? 1 : RT_REGION_INSNS,
 				   .opt = { .features = rt.features, .strict_flags = c->strict_flags, .strict_fp = t->strict_fp } };
 	struct translate_out o;
 	struct rt_region *r;
@@ -272,15 +262,17 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 		err = translate(&q, &o, w + 1);
 		if (err == -28 && q.max_insns == 1 && !q.interp) {
 			/* one instruction, and more than the code generator can hold: evaluate it each time */
-			if (c->ninterp < ARRAY_SIZE(c->interp_pc))
-				c->interp_pc[c->ninterp++] = pc;
-			q.interp = must_interp;
+			q.interp = true;
 			q.max_insns = 2;
 		}
 		q.max_insns /= 2;
 	} while (err == -28 && q.max_insns);
 	if (err)
 		return NULL;
+	if (o.cg.wants_strict) {
+		rt_cache_go_strict(c);
+		return make(c, t, pc);
+	}
 	if (c->nregion == c->max_region && !grow_regions(c))
 		return NULL;
 	r = keep(c, &o, pc, t->strict_fp);
@@ -456,14 +448,6 @@ static void poison(struct rt_region *r)
 		__atomic_store_n(r->hot + r->entry[n].off, 0xcc, __ATOMIC_RELAXED);
 }
 
-void rt_forget_jumps(void)
-{
-	for (struct rt_thread *t = rt.threads; t; t = t->next)
-		for (u32 k = 0; k < X64_JCACHE_ENTRIES; k++)
-			if (t->jcache[k].pc != ~0ull)
-				__atomic_store_n(&t->jcache[k].pc, ~0ull, __ATOMIC_RELAXED);
-}
-
 /* The jump caches' entries for one region only: they sit at the hashes of its entries. */
 static void forget_jumps_to(struct rt_region *r)
 {
@@ -495,6 +479,15 @@ void rt_region_invalidate(struct rt_cache *c, struct rt_region *r)
 	forget_jumps_to(r);
 	rt_unlock(&rt.threads_lock);
 	poison(r);
+}
+
+void rt_cache_go_strict(struct rt_cache *c)
+{
+	if (c->strict_flags)
+		return;
+	c->strict_flags = true;
+	for (u32 k = 0; k < c->nregion; k++)
+		rt_region_invalidate(c, c->region[k]);
 }
 
 static void unlist(struct rt_cache *c, struct rt_region *r)

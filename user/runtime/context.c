@@ -128,6 +128,11 @@ static int ev_store(void *ctx, u64 addr, const void *buf, unsigned size)
 	return rt_copy_to_user(addr & ((struct eval_ctx *)ctx)->mask, buf, size);
 }
 
+static int ev_cas(void *ctx, u64 addr, unsigned size, const void *expected, const void *desired, void *old)
+{
+	return rt_cas_user(addr & ((struct eval_ctx *)ctx)->mask, size, expected, desired, old);
+}
+
 enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 mask, u64 *fault_addr)
 {
 	struct ir_inst inst[256];
@@ -137,8 +142,7 @@ enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 mask, u64 *fault_addr)
 			       .max_vconst = 64 };
 	v128 scratch[256];
 	struct eval_ctx ctx = { mask };
-	/* atomics go straight to memory: their addresses are valid, or they would have trapped before */
-	struct ir_eval_env env = { .ctx = &ctx, .load = ev_load, .store = ev_store };
+	struct ir_eval_env env = { .ctx = &ctx, .load = ev_load, .store = ev_store, .cas = ev_cas };
 	u64 pc = t->a64.pc;
 	unsigned len = 4;
 

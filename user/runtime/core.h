@@ -66,8 +66,6 @@ struct rt_cache {
 	u8 trap_count[64];
 	u64 slow_fp[256];		/* pcs whose FP operations go through the evaluator */
 	u32 nslow_fp;
-	u64 interp_pc[64];
-	u32 ninterp;
 	bool strict_flags;
 	u32 xsave_hi16;			/* offset of ZMM16-31 in the extended state, 0: none */
 };
@@ -94,7 +92,8 @@ struct rt_region *rt_cache_region_at(u64 host_pc);
 /* The map entry for an address in a region: the last one at or before it. */
 const struct cg_map *rt_region_map(const struct rt_region *r, u64 host_pc);
 void rt_region_invalidate(struct rt_cache *c, struct rt_region *r);
-void rt_forget_jumps(void);
+/* From now on guest flags survive calls and returns: everything is made again. Lock held. */
+void rt_cache_go_strict(struct rt_cache *c);
 
 /* Guest address to continue at -> host address, raising a signal if it cannot be executed. Fills the jump cache. */
 u64 rt_go(struct rt_thread *t, u64 pc);

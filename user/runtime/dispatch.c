@@ -46,16 +46,6 @@ static void remember(struct rt_thread *t, u64 pc, u8 *host)
 	e->pc = pc;
 }
 
-/* The guest's flags are wanted by code that was reached by a call or return: what we took for dead was not. */
-static void go_strict(struct rt_cache *c)
-{
-	if (c->strict_flags)
-		return;
-	c->strict_flags = true;
-	for (u32 k = 0; k < c->nregion; k++)
-		rt_region_invalidate(c, c->region[k]);
-}
-
 /* Is there memory at all at addr? */
 static int fetch_code(u64 pc)
 {
@@ -96,10 +86,16 @@ static u64 on_lookup(void *p, u64 target)
 
 	rt_lock(&c->lock);
 	e = rt_cache_find(c, target | t->strict_fp);
-	if (e && e->needs_flags && !c->strict_flags)
-		go_strict(c);
+	/* the guest's flags are wanted by code that was reached by a call or return: what we took for dead was not */
+	if (e && e->needs_flags == CG_FLAGS_READ)
+		rt_cache_go_strict(c);
 	rt_unlock(&c->lock);
 	return rt_go(t, target);
+}
+
+static u64 on_lookup_flags(void *p, u64 target)
+{
+	return rt_go(p, target);
 }
 
 static u64 on_link(void *p, u64 target, u64 site)
@@ -481,7 +477,7 @@ static u32 find_hi16(void)
 int rt_core_init(void)
 {
 	static const struct x64_glue_calls calls = {
-		.link = on_link, .lookup = on_lookup, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
+		.link = on_link, .lookup = on_lookup, .lookup_flags = on_lookup_flags, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
 		.interp = on_interp, .vop = on_vop, .pending = on_pending, .reenter = on_reenter,
 		.pending_off = offsetof(struct rt_thread, sig_pending), .stepping_off = offsetof(struct rt_thread, stepping),
 	};

@@ -14,6 +14,7 @@
 #include "runtime/load.h"
 #include "runtime/mm.h"
 #include "runtime/path.h"
+#include "runtime/procfs.h"
 #include "runtime/rt.h"
 #include "runtime/sys.h"
 
@@ -309,6 +310,7 @@ static s64 map_segment(const struct elf_file *f, unsigned i, u64 bias, u64 *at, 
 		err = map_at(page, zero_from - page, prot, replace, f->fd, PAGE_DOWN(ph->p_offset));
 		if (err)
 			return err;
+		procfs_note_exe(page, zero_from);
 		if (end > file_end && ph->p_flags & PF_W)
 			__builtin_memset((void *)file_end, 0, MIN(zero_from, end) - file_end);
 	}

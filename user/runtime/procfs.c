@@ -605,6 +605,43 @@ s64 procfs_exe(s32 pid, char *buf, size_t size)
 	return n > 0 ? n : -ENOSYS;
 }
 
+static struct {
+	u64 start, end;
+} exe_mapping;
+
+void procfs_note_exe(u64 start, u64 end)
+{
+	if (exe_mapping.end)
+		return;
+	exe_mapping.start = start;
+	exe_mapping.end = end;
+}
+
+static char *put_hex_digits(char *p, u64 v)
+{
+	unsigned shift = 60;
+
+	while (shift && !(v >> shift))
+		shift -= 4;
+	for (;; shift -= 4) {
+		*p++ = "0123456789abcdef"[v >> shift & 15];
+		if (!shift)
+			return p;
+	}
+}
+
+/* One call, if the mapping still is as it was made (static glibc programs ask at each start). Length or -errno. */
+static s64 linked_name(char *buf, size_t size)
+{
+	char path[64], *p;
+
+	proc_path(path, 0, "map_files/");
+	p = put_hex_digits(path + __builtin_strlen(path), exe_mapping.start);
+	*p++ = '-';
+	*put_hex_digits(p, exe_mapping.end) = 0;
+	return sys(__NR_readlink, path, buf, size);
+}
+
 /* Found at the first use, since most programs never ask. Two threads may; they find the same. */
 const char *rt_exe_path(void)
 {
@@ -614,7 +651,9 @@ const char *rt_exe_path(void)
 
 	if (*rt.exe_path)
 		return rt.exe_path;
-	n = mapped_name(0, rt.phdr ? rt.phdr : rt.entry, name, sizeof(name) - 1);
+	n = linked_name(name, sizeof(name) - 1);
+	if (n <= 0)
+		n = mapped_name(0, rt.phdr ? rt.phdr : rt.entry, name, sizeof(name) - 1);
 	if (n <= 0)
 		return "";
 	__builtin_memcpy(found, name, n);

@@ -84,3 +84,38 @@ s64 rt_strncpy_from_user(char *dst, u64 src, size_t size)
 	dst[n] = 0;
 	return n;
 }
+
+#define CAS(insn, reg, type)								\
+	{										\
+		type e, d;								\
+											\
+		__builtin_memcpy(&e, expected, sizeof(e));				\
+		__builtin_memcpy(&d, desired, sizeof(d));				\
+		__asm__ volatile("1:	lock " insn " %" reg "[d], (%[addr])\n2:\n"	\
+				 RT_UACCESS_FIXUP("%[err]")				\
+				 : [err] "+r"(err), "+a"(e)				\
+				 : [d] "q"(d), [addr] "r"(addr), [efault] "i"(-EFAULT) : "memory", "cc");	\
+		__builtin_memcpy(old, &e, sizeof(e));					\
+		return err;								\
+	}
+
+int rt_cas_user(u64 addr, unsigned size, const void *expected, const void *desired, void *old)
+{
+	u64 e[2], d[2];
+	int err = 0;
+
+	switch (size) {
+	case 1: CAS("cmpxchgb", "b", u8)
+	case 2: CAS("cmpxchgw", "w", u16)
+	case 4: CAS("cmpxchgl", "k", u32)
+	case 8: CAS("cmpxchgq", "q", u64)
+	}
+	__builtin_memcpy(e, expected, 16);
+	__builtin_memcpy(d, desired, 16);
+	__asm__ volatile("1:	lock cmpxchg16b (%[addr])\n2:\n"
+			 RT_UACCESS_FIXUP("%[err]")
+			 : [err] "+r"(err), "+a"(e[0]), "+d"(e[1])
+			 : "b"(d[0]), "c"(d[1]), [addr] "r"(addr), [efault] "i"(-EFAULT) : "memory", "cc");
+	__builtin_memcpy(old, e, 16);
+	return err;
+}

@@ -21,6 +21,9 @@ s64 rt_strnlen_user(u64 src, size_t max);
 /* Copies with the NUL into dst[size]. Returns as rt_strnlen_user. */
 s64 rt_strncpy_from_user(char *dst, u64 src, size_t size);
 
+/* Atomic compare-and-swap of 1, 2, 4, 8 or 16 (aligned) bytes: *old receives what was there. 0 or -EFAULT. */
+int rt_cas_user(u64 addr, unsigned size, const void *expected, const void *desired, void *old);
+
 /* One line of the fixup table: a fault at label 1 goes on at label 3, which sets the error. */
 #define RT_UACCESS_FIXUP(err)						\
 	".subsection 1\n3:	mov %[efault], " err "\n	jmp 2b\n.previous\n"	\

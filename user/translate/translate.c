@@ -48,7 +48,7 @@ static unsigned lift_one(struct scratch *s, const struct translate_req *req, u64
 	if (avail < req->guest->insn_max)
 		return 0;
 	*end = req->guest->lift(r, pc, p, &len) == GUEST_END;
-	if (req->interp && req->interp(req->ctx, pc) && !*end) {
+	if (req->interp && !*end) {
 		make_interp(r, first, pc, len);
 		*end = true;
 		return len;

@@ -15,8 +15,7 @@ struct translate_req {
 	const void *(*fetch)(void *ctx, u64 pc, size_t *avail);
 	/* Is there a translation of pc already? Then the region stops there. May be NULL. */
 	bool (*known)(void *ctx, u64 pc);
-	/* Must the instruction at pc be evaluated instead of translated (it traps too often)? May be NULL. */
-	bool (*interp)(void *ctx, u64 pc);
+	bool interp;			/* do not translate, have the runtime evaluate: for what is more than one region can hold */
 	/* Does its floating point trap so often that the evaluator is to do it? May be NULL. */
 	bool (*slow_fp)(void *ctx, u64 pc);
 	void *ctx;

@@ -50,7 +50,7 @@
 #define X64_FN_TRAP 4		/* call: rax = guest pc of this instruction, ecx = enum ir_trap, edx = imm. Never comes back */
 #define X64_FN_INTERP 5		/* jmp: rax = guest pc of this instruction: evaluate it, go on after it */
 #define X64_FN_VOP 6		/* call: rax = address of struct ir_vop_args; operands in SCRATCH[1..3], result to SCRATCH[0] */
-#define X64_FN_INVALID 7	/* jmp: target of calls and jumps into code that has been invalidated; rax = guest pc */
+#define X64_FN_LOOKUP_FLAGS 7	/* jmp: as LOOKUP, from where guest flags have been saved */
 #define X64_FN_COUNT 8
 
 #ifndef __ASSEMBLER__

@@ -252,7 +252,14 @@ void cg_control(struct cg *c, const struct ir_inst *i)
 			cg_flags_sync(c);
 		target_to_rax(c, i->a);
 		jcache(c);
-		else_lookup(c);
+		if (i->aux == 0) {
+			u8 *hit = x64_jcc8(&c->b, X64_E);
+
+			x64_jmp_m(&c->b, fn(X64_FN_LOOKUP_FLAGS));
+			x64_patch8(&c->b, hit);
+		} else {
+			else_lookup(c);
+		}
 		x64_jmp_m(&c->b, jcache_host());
 		break;
 	case IR_ICALL: icall(c, i); break;

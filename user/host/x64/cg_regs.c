@@ -272,8 +272,8 @@ void cg_get(struct cg *c, const struct ir_inst *i)
 	if (same != IR_NONE) {
 		const struct ir_inst *d = &c->r->inst[same];
 
-		/* a 64-bit read of what was set as 32 bits is the zero-extended value */
-		if (i->type == IR_I32 || d->type == IR_I64 || c->val[same].zext) {
+		/* a 64-bit read of what was SET as 32 bits is the zero-extended value (of what was only read so, it is not) */
+		if (i->type == IR_I32 || d->type == IR_I64 || (d->op != IR_GET && c->val[same].zext)) {
 			v->canon = same;
 			if (c->val[same].last < v->last)
 				c->val[same].last = v->last;
@@ -366,6 +366,10 @@ void cg_set(struct cg *c, const struct ir_inst *i)
 		set_home(c, i, id, v, c->home[i->aux]);
 		return;
 	}
+	if (i->type == IR_I64 && v->mem == CG_SLOT && v->memidx == i->aux)
+		return;			/* the slot holds it already */
+	if (v->reg == X64_NOREG && v->mem != CG_NOWHERE)
+		cg_use(c, id);		/* perhaps from the very slot */
 	leave_slot(c, i->aux);
 	if (v->reg == X64_NOREG && cg_is_const(c, id, &imm)) {
 		u64 k = i->type == IR_I32 ? (u32)imm : (u64)imm;
@@ -500,8 +504,28 @@ static void vsave_home(struct cg *c, unsigned slot, u32 after)
 	}
 }
 
+/*
+ * All vector temporaries are operands of the current instruction: the result may take the place of one that dies here or is
+ * in memory as well. 0: none.
+ */
+static unsigned vspare(struct cg *c)
+{
+	if (CG_VTEMPS & ~c->vpinned)
+		return 0;
+	for (u32 k = CG_VTEMPS; k; k &= k - 1) {
+		unsigned reg = __builtin_ctz(k);
+		u16 id = c->vec_val[reg];
+
+		if (id != IR_NONE && (c->val[id].last <= c->cur || c->val[id].mem != CG_NOWHERE))
+			return reg;
+	}
+	return 0;
+}
+
 unsigned cg_vdest(struct cg *c, u16 id, u16 reuse)
 {
+	unsigned spare;
+
 	const struct cg_val *v = &c->val[id];
 
 	if (v->hint != 0xffff) {
@@ -521,7 +545,8 @@ unsigned cg_vdest(struct cg *c, u16 id, u16 reuse)
 		if (u->reg != X64_NOREG && (CG_VTEMPS >> u->reg & 1) && u->last <= c->cur)
 			return u->reg;
 	}
-	return cg_vtemp(c);
+	spare = vspare(c);
+	return spare ? spare : cg_vtemp(c);
 }
 
 void cg_vdef(struct cg *c, u16 id, unsigned reg, unsigned zbytes)
@@ -591,6 +616,9 @@ void cg_vset(struct cg *c, const struct ir_inst *i)
 		return;
 	}
 	/* memory home */
+	if (v->mem == CG_SLOT && v->memidx == i->aux)
+		return;
+	cg_vuse(c, id);
 	if (c->slot_val[i->aux] != IR_NONE) {
 		u16 old = c->slot_val[i->aux];
 

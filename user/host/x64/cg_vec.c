@@ -106,6 +106,7 @@ static void operand_to_scratch(struct cg *c, const struct ir_inst *i, u16 v, uns
 		return;
 	if (kind == 'v' || kind == 'V') {
 		x64_vec_store(&c->vx, 16, cg_vuse(c, v), m);
+		c->vpinned = 0;
 		return;
 	}
 	if (kind == 'f') {		/* FL_FCCMP is not done this way */
@@ -120,6 +121,7 @@ static void operand_to_scratch(struct cg *c, const struct ir_inst *i, u16 v, uns
 		reg = t;
 	}
 	x64_st(&c->b, 1, reg, m);
+	c->pinned = 1u << RAX;
 }
 
 void cg_helper(struct cg *c, const struct ir_inst *i)
@@ -131,6 +133,7 @@ void cg_helper(struct cg *c, const struct ir_inst *i)
 	cg_take(c, RAX);
 	for (unsigned k = 0; info->args[k] && k < 3; k++)
 		operand_to_scratch(c, i, ops[k], k + 1, info->args[k]);
+	c->vpinned = 0;			/* they are in memory now */
 	cg_clobber_flags(c);
 	call_vop(c, &c->b, i);
 	switch (info->result) {

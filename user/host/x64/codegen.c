@@ -284,8 +284,11 @@ static void analyse_block(struct cg *c, const struct ir_block *bl)
 		walk_inst(c, &w, k);
 }
 
-/* Do flags pass from the block's start to somewhere that may want them? */
-static bool passes_flags(struct cg *c, const struct ir_block *bl)
+/*
+ * Do flags pass from the block's start to somewhere that may want them? 0 no, CG_FLAGS_PASS they leave the block as they came,
+ * CG_FLAGS_READ the block itself reads them.
+ */
+static unsigned passes_flags(struct cg *c, const struct ir_block *bl)
 {
 	for (u32 k = bl->first; k < bl->first + bl->count; k++) {
 		const struct ir_inst *i = &c->r->inst[k];
@@ -294,24 +297,39 @@ static bool passes_flags(struct cg *c, const struct ir_block *bl)
 		if (c->val[k].dead)
 			continue;
 		if (i->op == IR_FGET)
-			return true;
+			return CG_FLAGS_READ;
 		if (i->op == IR_FSET)
-			return false;
+			return 0;
 		if ((eff & (IR_E_TERM | IR_E_BR)) && wants_flags(c, i)) {
 			bool direct = (eff & IR_E_BR) || i->op == IR_GOTO || i->op == IR_CALL, own = false;
 
 			if (!direct)
-				return true;
+				return CG_FLAGS_PASS;
 			for (u32 t = 0; t < c->r->nblock && i->op != IR_CALL; t++)
 				if (c->r->block[t].pc == (u64)i->imm) {
 					if (c->block_live[t])
-						return true;
+						return CG_FLAGS_PASS;
 					own = true;
 					break;
 				}
 			if (!own && !(c->opt->flags_dead && c->opt->flags_dead(c->opt->ctx, (u64)i->imm)))
-				return true;
+				return CG_FLAGS_PASS;
 		}
+	}
+	return 0;
+}
+
+/* Does code behind a call read flags that the callee is thought to destroy? */
+static bool reads_after_call(const struct cg *c)
+{
+	const struct ir_region *r = c->r;
+
+	for (u32 k = 0; k + 1 < r->nblock; k++) {
+		const struct ir_block *b = &r->block[k];
+		const struct ir_inst *last = &r->inst[b->first + b->count - 1];
+
+		if ((last->op == IR_CALL || last->op == IR_ICALL) && c->block_live[k + 1] == CG_FLAGS_READ)
+			return true;
 	}
 	return false;
 }
@@ -329,11 +347,12 @@ static void analyse(struct cg *c)
 	do {
 		changed = false;
 		for (u32 k = r->nblock; k-- > 0;)
-			if (!c->block_live[k] && passes_flags(c, &r->block[k])) {
-				c->block_live[k] = 1;
-				changed = true;
+			if (!c->block_live[k]) {
+				c->block_live[k] = (u8)passes_flags(c, &r->block[k]);
+				changed |= c->block_live[k] != 0;
 			}
 	} while (changed);
+	c->out->wants_strict = !c->opt->strict_flags && reads_after_call(c);
 }
 
 /* --- emission --------------------------------------------------------------------------------------------------------- */

@@ -83,7 +83,7 @@ enum x64_vop {
 	V_CVTTPD2UQQ = VO(1, 1, 0x78) | VO_W | VO_EVEX, V_CVTUDQ2PS = VO(3, 1, 0x7a) | VO_EVEX,
 	V_CVTUQQ2PD = VO(2, 1, 0x7a) | VO_W | VO_EVEX, V_CVTQQ2PD = VO(2, 1, 0xe6) | VO_W | VO_EVEX,
 	/* cryptography */
-	V_AESENC = VO(1, 2, 0xdc), V_AESENCLAST = VO(1, 2, 0xdd), V_AESDECLAST = VO(1, 2, 0xdf), V_AESIMC = VO(1, 2, 0xdb),
+	V_AESENC = VO(1, 2, 0xdc), V_AESENCLAST = VO(1, 2, 0xdd), V_AESDEC = VO(1, 2, 0xde), V_AESDECLAST = VO(1, 2, 0xdf), V_AESIMC = VO(1, 2, 0xdb),
 	V_PCLMUL = VO(1, 3, 0x44), V_AFFINE = VO(1, 3, 0xce) | VO_VW,
 	V_SHA1RNDS4 = VO(0, 3, 0xcc), V_SHA256RNDS2 = VO(0, 2, 0xcb), V_SHA256MSG1 = VO(0, 2, 0xcc), V_SHA256MSG2 = VO(0, 2, 0xcd),
 };

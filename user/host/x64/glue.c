@@ -191,7 +191,14 @@ static void make_exits(struct mk *m, struct x64_glue *g)
 	g->underflow = (u64)b->p;
 	x64_lea(b, 1, RSP, x64_m(RSP, -8));
 	jmp_to(m, m->lookup);
-	g->fn[X64_FN_INVALID] = g->fn[X64_FN_LOOKUP];
+
+	/* LOOKUP_FLAGS: rax = target */
+	g->fn[X64_FN_LOOKUP_FLAGS] = (u64)b->p;
+	homes(m, true);
+	to_c(m);
+	x64_mov(b, 1, RSI, RAX);
+	call_c(m, m->calls->lookup_flags);
+	jmp_to(m, m->resume);
 }
 
 static void make_calls(struct mk *m, struct x64_glue *g)

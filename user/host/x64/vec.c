@@ -11,7 +11,7 @@
 
 const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_VDUPL] = { x64_vp_dupl, ALL3(EALL) },
-	[IR_VINSL] = { x64_vp_insl, ALL3(EALL), .flags = F_GPR },
+	[IR_VINSL] = { x64_vp_insl, ALL3(EALL), .flags = F_GPR | F_GPR_BH },
 	[IR_VMOV] = { x64_vp_mov, ALL3(EALL | EQ) },
 
 	[IR_VAND] = { x64_vi_bin, ALL3(EB), .flags = F_COMM, OPC(V_PAND) },
@@ -45,6 +45,8 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_VUQADD] = { x64_vi_satadd, BY(EBHS, EBHS, EALL), .flags = F_FL | F_COMM, OPC(V_PADDUSB, V_PADDUSW) },
 	[IR_VSQSUB] = { x64_vi_satadd, ALL3(EALL), .flags = F_FL, OPC(V_PSUBSB, V_PSUBSW) },
 	[IR_VUQSUB] = { x64_vi_satadd, BY(EBHS, EBHS, EALL), .flags = F_FL, OPC(V_PSUBUSB, V_PSUBUSW) },
+	[IR_VSUQADD] = { x64_vi_satmixed, ALL3(EB | EH), .flags = F_FL },
+	[IR_VUSQADD] = { x64_vi_satmixed, ALL3(EB | EH), .flags = F_FL },
 	[IR_VSQABS] = { x64_vi_satneg, ALL3(EALL), .flags = F_FL },
 	[IR_VSQNEG] = { x64_vi_satneg, ALL3(EALL), .flags = F_FL },
 	[IR_VSQDMULH] = { x64_vi_qdmulh, BY(EH | ES, EH | ES, EH | ES), .flags = F_FL | F_COMM },
@@ -70,6 +72,9 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_VSRSHR] = { x64_vs_rshr, ALL3(EALL) },
 	[IR_VSLI] = { x64_vs_ins, ALL3(EALL) },
 	[IR_VSRI] = { x64_vs_ins, ALL3(EALL) },
+	[IR_VSQSHLI] = { x64_vs_qshl, BY(EH | ES, EH | ES, EH | ESD), .flags = F_FL },
+	[IR_VUQSHLI] = { x64_vs_qshl, ALL3(EALL), .flags = F_FL },
+	[IR_VSQSHLUI] = { x64_vs_qshl, ALL3(EALL), .flags = F_FL },
 	[IR_VUSHL] = { x64_vs_ushl, BY(0, ESD, EH | ESD) },
 	[IR_VSSHL] = { x64_vs_sshl, BY(0, ES, EH | ESD) },
 	[IR_VURSHL] = { x64_vs_rshl, BY(0, ESD, EH | ESD) },
@@ -155,8 +160,8 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_FCVT] = { x64_vc_cvt, BY(ESD, EH | ESD, EH | ESD) },
 	[IR_FCVTL] = { x64_vc_cvtl, BY(ES, EH | ES, EH | ES) },
 	[IR_FCVTN] = { x64_vc_cvtn, BY(ES, EH | ES, EH | ES) },
-	[IR_FTOI] = { x64_vc_ftoi, ALL3(ESD), .flags = F_GPR },
-	[IR_ITOF] = { x64_vc_itof, ALL3(ESD), .flags = F_GPR },
+	[IR_FTOI] = { x64_vc_ftoi, ALL3(ESD), .flags = F_GPR | F_GPR_512 },
+	[IR_ITOF] = { x64_vc_itof, ALL3(ESD), .flags = F_GPR | F_GPR_512 },
 
 	[IR_AESE] = { x64_vx_aes, ALL3(EB), .need = HOST_AES },
 	[IR_AESD] = { x64_vx_aes, ALL3(EB), .need = HOST_AES },
@@ -230,7 +235,8 @@ struct x64_vec_info x64_vec_info(const struct ir_inst *i, u64 features)
 	}
 	info.how = X64_VEC_NATIVE;
 	info.clobbers_flags = o->flags & F_FL;
-	info.needs_gpr = o->flags & F_GPR;
+	info.needs_gpr = (o->flags & F_GPR) && !((o->flags & F_GPR_512) && (i->esz != IR_D || (features & HOST_AVX512))) &&
+			 !((o->flags & F_GPR_BH) && i->esz >= IR_S);
 	info.commutes = o->flags & F_COMM;
 	return info;
 }

@@ -60,6 +60,11 @@ struct x64_vec_info x64_vec_info(const struct ir_inst *i, u64 features);
  */
 void x64_vec(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigned a, unsigned b, unsigned c);
 
+/*
+ * AESMC(AESE(a, b)), or AESIMC(AESD(a, b)), in one: much better than each alone. Needs HOST_AES.
+ */
+void x64_vec_aes_round(struct x64_vec_ctx *x, bool decrypt, unsigned d, unsigned a, unsigned b);
+
 /* The same with mixed registers: VDUP, VINS, ITOFG (g = general source), VEXTU, VEXTS, FTOIG, FJCVT (g = general destination). */
 void x64_vec_from_gpr(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigned a, unsigned g);
 void x64_vec_to_gpr(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned g, unsigned a);

@@ -19,6 +19,18 @@ void x64_vx_aes(X64_VEC_ARGS)
 	}
 }
 
+/* A whole round: AESE and AESMC, or AESD and AESIMC. */
+void x64_vec_aes_round(struct x64_vec_ctx *x, bool decrypt, unsigned d, unsigned a, unsigned b)
+{
+	unsigned r = d < 16 ? d : T0;
+
+	x64_v3(x, V_PXOR, T0, a, b);
+	x64_vzero(x, T1);
+	x64_v3(x, decrypt ? V_AESDEC : V_AESENC, r, T0, T1);
+	x64_vmov(x, d, r);
+	x->d_zext = false;
+}
+
 /* AESMC alone: AESENC after undoing its other two steps. */
 void x64_vx_aesmc(X64_VEC_ARGS)
 {

@@ -28,9 +28,9 @@
 /* x64_vec_op.flags */
 #define F_FL 1				/* changes EFLAGS */
 #define F_GPR 2				/* uses rax, rcx */
-#define F_GPR_V2 4			/* ... without AVX */
-#define F_COMM 8
-#define F_FL_V2 16
+#define F_GPR_512 4			/* ... for doubles only, and not with AVX-512 */
+#define F_GPR_BH 8			/* ... for bytes and halfwords only */
+#define F_COMM 16
 
 /* How an operation is done: a function, for which element sizes it serves in each class, and its opcodes by esz. */
 struct x64_vec_op {
@@ -99,6 +99,12 @@ void x64_vfin_z(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned esz, un
 /* Sets QC when a lane within the width is not zero in t. Changes EFLAGS. */
 void x64_vqc(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned esz, unsigned t, u64 lanemask);
 
+/*
+ * d = T0, the result of an operation that seldom saturates: when one of T1's lanes within the width has its sign bit set, the
+ * evaluator does all of it. Changes EFLAGS.
+ */
+void x64_vrare(X64_VEC_ARGS);
+
 /* Shifts of whole lanes by n (1..size; a shift by the size gives zero or sign). d may be s; t: a temporary that b-lane forms need. */
 void x64_vshl(struct x64_vec_ctx *x, unsigned esz, unsigned d, unsigned s, unsigned n);
 void x64_vshr(struct x64_vec_ctx *x, unsigned esz, unsigned d, unsigned s, unsigned n);
@@ -143,6 +149,7 @@ void x64_vi_abd(X64_VEC_ARGS);
 void x64_vi_hadd(X64_VEC_ARGS);
 void x64_vi_hsub(X64_VEC_ARGS);
 void x64_vi_satadd(X64_VEC_ARGS);
+void x64_vi_satmixed(X64_VEC_ARGS);
 void x64_vi_satneg(X64_VEC_ARGS);
 void x64_vi_qdmulh(X64_VEC_ARGS);
 void x64_vi_dot(X64_VEC_ARGS);
@@ -165,6 +172,7 @@ void x64_vs_shl(X64_VEC_ARGS);
 void x64_vs_shr(X64_VEC_ARGS);
 void x64_vs_rshr(X64_VEC_ARGS);
 void x64_vs_ins(X64_VEC_ARGS);
+void x64_vs_qshl(X64_VEC_ARGS);
 void x64_vs_ushl(X64_VEC_ARGS);
 void x64_vs_sshl(X64_VEC_ARGS);
 void x64_vs_rshl(X64_VEC_ARGS);

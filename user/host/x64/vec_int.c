@@ -205,7 +205,7 @@ void x64_vi_hsub(X64_VEC_ARGS)
 /*
  * Wrapping result in T0, lanes that overflowed have their sign bit set in T1: those go the long way. Then d = T0.
  */
-static void rare_helper(X64_VEC_ARGS)
+void x64_vrare(X64_VEC_ARGS)
 {
 	u64 bits = vsignbits(i->esz);
 
@@ -264,7 +264,32 @@ void x64_vi_satadd(X64_VEC_ARGS)
 	else
 		x64_vcmpgt(x, esz, T1, a, T0);
 	x64_v3(x, V_PXOR, T1, T1, b);
-	rare_helper(x, i, d, a, b, c);
+	x64_vrare(x, i, d, a, b, c);
+}
+
+/* One operand signed, the other not; bytes and halfwords. */
+void x64_vi_satmixed(X64_VEC_ARGS)
+{
+	unsigned esz = i->esz;
+	u32 addus = esz == IR_B ? V_PADDUSB : V_PADDUSW;
+
+	(void)c;
+	if (i->op == IR_VSUQADD) {	/* a signed: moved up, so that the sum can only saturate at the top */
+		x64_v3cc(x, V_PXOR, T0, a, vsignbits(esz));
+		x64_v3(x, addus, T0, T0, b);
+		x64_v3cc(x, V_PXOR, T0, T0, vsignbits(esz));
+	} else {			/* b signed: add what is positive, take off what is negative */
+		x64_vzero(x, T1);
+		x64_v3(x, esz == IR_B ? V_PMAXSB : V_PMAXSW, T0, T1, b);
+		x64_v3(x, addus, T0, T0, a);
+		x64_v3(x, esz == IR_B ? V_PMINSB : V_PMINSW, T1, T1, b);
+		x64_v2(x, esz == IR_B ? V_PABSB : V_PABSW, T1, T1);
+		x64_v3(x, esz == IR_B ? V_PSUBUSB : V_PSUBUSW, T0, T0, T1);
+	}
+	x64_v3(x, padd[esz], T1, a, b);
+	x64_v3(x, V_PXOR, T1, T1, T0);
+	x64_vqc(x, i, esz, T1, ~0ull);
+	x64_vfin_z(x, i, esz, d, T0, zext_ab(x));
 }
 
 /* d = saturating negation or absolute value: only the smallest number saturates, and wrapping leaves it alone. */
@@ -286,7 +311,7 @@ void x64_vi_satneg(X64_VEC_ARGS)
 		x64_v3(x, psub[esz], T0, T0, a);
 		x64_v3(x, V_PAND, T1, T0, a);
 	}
-	rare_helper(x, i, d, a, b, c);
+	x64_vrare(x, i, d, a, b, c);
 }
 
 /* d = the high half of 2 a b, rounded or not. It can be the smallest number only where it saturates. */
@@ -443,9 +468,10 @@ void x64_vi_cmtst(X64_VEC_ARGS)
 	if (kform(x, esz, d, a, b)) {
 		x64_vkcmp(x, o[esz], esz, d, a, b, -1);
 	} else {
-		x64_v3(x, V_PAND, T0, a, b);
+		if (a != b)
+			x64_v3(x, V_PAND, T0, a, b);
 		x64_vzero(x, T1);
-		x64_vcmpeq(x, esz, T0, T0, T1);
+		x64_vcmpeq(x, esz, T0, a != b ? T0 : a, T1);
 		x64_vones(x, T1);
 		x64_v3(x, V_PXOR, d, T0, T1);
 	}

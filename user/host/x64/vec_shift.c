@@ -149,6 +149,28 @@ void x64_vs_ins(X64_VEC_ARGS)
 	x64_vfin_z(x, i, esz, d, d, x->a_zext && x->b_zext);
 }
 
+/*
+ * Saturating left shifts by immediate: lanes that do not come back when shifted the other way go the long way, and so do
+ * negative ones for SQSHLU.
+ */
+void x64_vs_qshl(X64_VEC_ARGS)
+{
+	unsigned n = (unsigned)i->imm, esz = i->esz;
+
+	x64_vshl(x, esz, T0, a, n);
+	if (!n)
+		x64_vmov(x, T1, a);
+	else if (i->op == IR_VSQSHLI)
+		x64_vsar(x, esz, T1, T0, n, T1);
+	else
+		x64_vshr(x, esz, T1, T0, n);
+	x64_vcmpeq(x, esz, T1, T1, a);
+	x64_v3cc(x, V_PXOR, T1, T1, ~0ull);
+	if (i->op == IR_VSQSHLUI)
+		x64_v3(x, V_POR, T1, T1, a);
+	x64_vrare(x, i, d, a, b, c);
+}
+
 /* --- by vector: the amount is the signed low byte of each lane ----------------------------------------------------------------- */
 static const u32 sllv[4] = { 0, V_PSLLVW, V_PSLLVD, V_PSLLVQ };
 static const u32 srlv[4] = { 0, V_PSRLVW, V_PSRLVD, V_PSRLVQ };

@@ -296,6 +296,8 @@ static __attribute__((noinline)) int recurse(int n)
 	volatile char fill[4096];
 
 	fill[n & 4095] = (char)n;
+	if (n < 0)
+		return 0;
 	return recurse(n + 1) + fill[(n + 1) & 4095];
 }
 
@@ -349,6 +351,7 @@ static int status_of(void (*handler)(int, siginfo_t *, void *))
 	pid_t pid = fork();
 
 	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
 		install(SIGUSR1, handler, 0);
 		raise(SIGUSR1);
 		_exit(0);
