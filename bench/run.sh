@@ -22,21 +22,27 @@ scripts/deps.sh build bench
 [ -n "${RUNNER:-}" ] || make -s -j"$(nproc)" BUILD="$BUILD" all
 mkdir -p "$out/native" "$out/arm64"
 
-# build_all COMPILER FOLDER: the kernels and the two hellos, as far as they are older than their sources.
+# newer TARGET SOURCE...: those that are newer than TARGET.
+newer() {
+	target=$1
+	shift
+	if [ -e "$target" ]; then find "$@" -newer "$target"; else echo "$@"; fi
+}
+
+# build_all COMPILER FOLDER: the kernels and the two hellos, where older than their sources.
 build_all() {
 	for source in bench/kernels/*.c; do
 		name=$(basename "$source" .c)
-		[ "$name" != main ] || continue
-		if [ ! -e "$2/$name" ] || [ -n "$(find "$source" bench/kernels/main.c bench/kernels/kernel.h -newer "$2/$name")" ]; then
+		if [ "$name" != main ] && [ -n "$(newer "$2/$name" "$source" bench/kernels/main.c bench/kernels/kernel.h)" ]; then
 			$1 -std=gnu11 -O2 -Wall -Wextra -static -pthread -o "$2/$name" "$source" bench/kernels/main.c -lm
 		fi
 	done
-	[ -e "$2/hello" ] || $1 -O2 -static -o "$2/hello" bench/hello.c
-	[ -e "$2/hello_dynamic" ] || $1 -O2 -o "$2/hello_dynamic" bench/hello.c
+	[ -z "$(newer "$2/hello" bench/hello.c)" ] || $1 -O2 -static -o "$2/hello" bench/hello.c
+	[ -z "$(newer "$2/hello_dynamic" bench/hello.c)" ] || $1 -O2 -o "$2/hello_dynamic" bench/hello.c
 }
 build_all "${CC:-gcc}" "$out/native"
 build_all "${GUEST_CC:-aarch64-linux-gnu-gcc}" "$out/arm64"
-[ "$out/launch" -nt bench/launch.c ] || ${CC:-gcc} -O2 -Wall -Wextra -o "$out/launch" bench/launch.c
+[ -z "$(newer "$out/launch" bench/launch.c)" ] || ${CC:-gcc} -O2 -Wall -Wextra -o "$out/launch" bench/launch.c
 
 if need root; then
 	scripts/arm64-root.sh -d "$out/arm64-root" libc6 bash perl-base python3-minimal libpython3-stdlib gzip bzip2 xz-utils zstd \
@@ -50,6 +56,12 @@ if need work; then
 fi
 if need src; then
 	bench/zlib.sh fetch "$out/src"
+	# In a chroot only a static QEMU works; unpacked, because its package would register it for the whole machine.
+	if [ ! -x /usr/bin/qemu-aarch64-static ] && [ ! -d "$out/qemu-static" ]; then
+		mkdir -p "$out/qemu-static"
+		(cd "$out/qemu-static" && apt-get download -qq qemu-user-static >/dev/null 2>&1 &&
+			dpkg-deb -x qemu-user-static_*.deb . && rm -f ./*.deb) || echo "bench: no static QEMU for the build" >&2
+	fi
 fi
 if need qemu-new; then
 	bench/qemu-new.sh || echo "bench: the newest QEMU is left out" >&2

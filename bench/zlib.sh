@@ -49,6 +49,7 @@ inside() {
 	dir=$1 root=$2
 	shift 2
 	binfmt=/proc/sys/fs/binfmt_misc
+	[ $# -gt 0 ] || exit 77
 	mount -t binfmt_misc none $binfmt 2>/dev/null || exit 77
 	if [ $# = 1 ]; then
 		magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'

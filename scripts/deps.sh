@@ -14,8 +14,8 @@ packages() {
 		    "qemu-user|qemu-user-static" libcapstone-dev ;;
 	programs) echo coreutils bash dash grep sed gawk perl-base python3 gzip bzip2 xz-utils zstd tar findutils \
 		       diffutils sqlite3 lua5.4 openssl bc file jq m4 ;;
-	bench) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross "qemu-user|qemu-user-static" \
-		    gzip xz-utils zstd sqlite3 lua5.4 openssl perl-base ;;
+	bench) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross "qemu-user|qemu-user-static" bash coreutils sed tar \
+		    util-linux gzip bzip2 xz-utils zstd sqlite3 lua5.4 openssl perl-base ;;
 	kmod)  echo linux-headers-amd64 ;;
 	*)     echo "deps.sh: no group $1" >&2; exit 2 ;;
 	esac

@@ -38,7 +38,7 @@ static int shadow(u8 *mem, u64 addr, unsigned size, bool store, u8 **at)
 		*at = (u8 *)addr;
 		return 0;
 	}
-	if (addr - CG_ZONE >= CG_ZONE_SIZE - 64)
+	if (addr - CG_ZONE >= CG_ZONE_SIZE - 64 || addr + size - CG_CODE < CG_CODE_SIZE + size)
 		wild = true;
 	return -14;
 }
@@ -115,8 +115,8 @@ void cg_words(const struct cg_seq *q)
 	u32 *p = (u32 *)CG_CODE;
 
 	memcpy(p, q->word, q->n * 4);
-	for (unsigned k = q->n; k < CG_MAX + 2; k++)
-		p[k] = 0xd4000001;		/* svc #0 */
+	p[q->n] = 0xd4000001;			/* svc #0 */
+	memset(p + q->n + 1, 0, (CG_MAX + 1 - q->n) * 4);
 }
 
 void cg_eval_start(struct cg_result *r, const struct cg_seq *q)
@@ -260,24 +260,24 @@ static bool slow_fp(void *ctx, u64 pc)
 	return by_number(seq->slow_mask, pc);
 }
 
-static bool interp(void *ctx, u64 pc)
-{
-	(void)ctx;
-	return by_number(seq->interp_mask, pc);
-}
+static u32 cur_mxcsr, new_mxcsr;
 
 static u8 *get(u64 pc, bool *needs_flags)
 {
 	struct region *r = &regions[nregion];
 	struct translate_req q = { .guest = &a64_guest, .pc = pc, .fetch = fetch, .known = known, .slow_fp = slow_fp,
-				   .interp = interp, .max_insns = seq->max_insns, .opt = { .features = features,
+				   
+				   .interp = by_number(seq->interp_mask, pc), .max_insns = seq->max_insns, .opt = { .features = features,
 				   .strict_flags = seq->strict_flags, .strict_fp = strict_fp(T->a64.fpcr) } };
 	u8 *host = find(pc, needs_flags);
 
 	if (host)
 		return host;
-	if (pc - CG_CODE >= CG_CODE_SIZE || pc & 3)
+	if (pc - CG_CODE >= CG_CODE_SIZE || pc & 3) {
+		T->a64.fpsr |= fpsr_of(cur_mxcsr);
+		T->a64.nzcv = x64_flags_to_nzcv(T->host.hflags);
 		leave(CG_LEFT, pc);
+	}
 	if (nregion == MAX_REGIONS)
 		leave(CG_NOTRANS, pc);
 	r->pc = pc;
@@ -325,8 +325,6 @@ static u64 do_lookup(void *t, u64 target, u64 a, u64 b, u64 c)
 	e->host = host;
 	return host;
 }
-
-static u32 cur_mxcsr, new_mxcsr;
 
 static u64 do_rtcall(void *t, u64 which, u64 a, u64 b, u64 pc)
 {
@@ -446,15 +444,19 @@ NOVEC static void xrstor_all(void)
 }
 
 /* The trap flag was cleared when single steps came to C code. */
+static volatile bool stepping_back;
+
 NOVEC static void step_again(void)
 {
-	if (seq->single_step)
-		__asm__ volatile("lea -256(%%rsp), %%rsp\n\tpushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\tlea 256(%%rsp), %%rsp"
+	if (!seq->single_step)
+		return;
+	stepping_back = true;
+	__asm__ volatile("lea -256(%%rsp), %%rsp\n\tpushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\tlea 256(%%rsp), %%rsp"
 				 : : : "memory", "cc");
 }
 
-WITH_VECTORS(link, false, false, 0)
-WITH_VECTORS(lookup, false, false, 0)
+WITH_VECTORS(link, true, false, 0)
+WITH_VECTORS(lookup, true, false, 0)
 WITH_VECTORS(rtcall, false, false, 0)
 WITH_VECTORS(interp, true, true, 0)
 WITH_VECTORS(reenter, false, true, 0)
@@ -585,10 +587,13 @@ static void on_step(ucontext_t *uc)
 
 	if (!r) {
 		/* glue may be stepped; C code not: step_again() sets it again */
-		if (rip - (u64)hot >= HOT_SIZE * 2ul && rip - (u64)glue_code >= 4096)
+		if (rip - (u64)hot < HOT_SIZE * 2ul || rip - (u64)glue_code < 4096)
+			stepping_back = false;
+		else if (!stepping_back)
 			uc->uc_mcontext.gregs[REG_EFL] &= ~0x100ll;
 		return;
 	}
+	stepping_back = false;
 	m = map_at(r, rip);
 	if ((u64)r->o.cg.code + m->off != rip || m->inside)
 		return;
@@ -642,7 +647,7 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 	stop = eval_one(&T->a64, NULL);
 	if (stop != CG_RUNNING)
 		crash("SIGFPE, but the instruction does not evaluate", rip, 0);
-	T->host.g_rsp = gpr(uc, RSP);
+	T->host.g_rsp = gpr(uc, 4);
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)glue.reenter;
 	uc->uc_mcontext.gregs[REG_RBP] = (greg_t)((u64)T + X64_BIAS);
 	uc->uc_mcontext.gregs[REG_EFL] &= ~0x100ll;
@@ -687,15 +692,18 @@ int cg_run_init(void)
 
 bool cg_run_class(const char *name)
 {
+	static u64 cpu;
 	static const struct x64_glue_calls calls = {
-		.link = (void *)on_link, .lookup = (void *)on_lookup, .syscall = (void *)on_syscall, .rtcall = on_rtcall,
+		.link = (void *)on_link, .lookup = (void *)on_lookup, .lookup_flags = (void *)on_lookup, .syscall = (void *)on_syscall, .rtcall = on_rtcall,
 		.trap = (void *)on_trap, .interp = (void *)on_interp, .vop = (void *)on_vop, .pending = no_pending,
 		.reenter = (void *)on_reenter, .pending_off = offsetof(struct thread, pending),
 		.stepping_off = offsetof(struct thread, stepping),
 	};
 
+	if (!cpu)
+		cpu = x64_host_features();
 	features = x64_class_features(name);
-	if (features & ~x64_host_features())
+	if (features & ~cpu)
 		return false;
 	x64_homes(&a64_guest, features, home);
 	x64_glue_make(&glue, glue_code, &a64_guest, features, &calls);

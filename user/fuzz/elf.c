@@ -6,9 +6,9 @@
  *
  *	elf [-n COUNT] [-s SEED] [-r RUNTIME] [-k FOLDER]		COUNT 0: until interrupted
  *
- * Built by hand: gcc -O2 -D_GNU_SOURCE -Iselftests/runtime/load -o elf user/fuzz/elf.c; or with -DFUZZ_LIBRARY as a part of a test.
+ * Built by hand: gcc -O2 -D_GNU_SOURCE -Iuser -o elf user/fuzz/elf.c; or with -DFUZZ_LIBRARY as a part of a test.
  */
-#include "elf_image.h"
+#include "fuzz/elf_image.h"
 
 static unsigned long fuzz_state;
 

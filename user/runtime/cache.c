@@ -236,13 +236,20 @@ static struct rt_region *keep(struct rt_cache *c, const struct translate_out *o,
 	return r;
 }
 
+static unsigned region_insns(void)
+{
+	unsigned n = (rt.flags & RT_FLAG_REGION) >> 16;
+
+	return n ? n : rt.flags & RT_FLAG_TRACE ? 1 : RT_REGION_INSNS;
+}
+
 static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 {
 	struct make_ctx m = { c, t };
 	struct outputs *w = (struct outputs *)c->scratch;
 	struct rt_chunk *k = &c->chunk[c->nchunk - 1];
 	struct translate_req q = { .guest = rt.guest, .pc = pc, .fetch = fetch, .known = known, .ctx = &m,
-				   .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = rt.flags & RT_FLAG_TRACE ? 1 : RT_REGION_INSNS,
+				   .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = region_insns(),
 				   .opt = { .features = rt.features, .strict_flags = c->strict_flags, .strict_fp = t->strict_fp } };
 	struct translate_out o;
 	struct rt_region *r;

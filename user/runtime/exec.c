@@ -606,7 +606,8 @@ static __attribute__((noinline)) s64 exec_with(struct exec *e, u64 path)
 		return err;
 	if (rt.flags & RT_FLAG_BINFMT && !(rt.flags & RT_FLAG_STRACE)) {
 		err = let_kernel(e, e->dirfd, e->host, e->flags);
-		if (err != -ENOEXEC)
+		/* A descriptor that exec closes is refused, since its name /dev/fd/N will be gone; we need no name. */
+		if (err != -ENOEXEC && !(err == -ENOENT && e->name == e->fd_name))
 			return err;
 	}
 	err = look_and_run(e);

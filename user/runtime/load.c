@@ -311,8 +311,9 @@ static s64 map_segment(const struct elf_file *f, unsigned i, u64 bias, u64 *at, 
 		if (err)
 			return err;
 		procfs_note_exe(page, zero_from);
+		/* To the end of the page, beyond .bss: ld.so uses that as zeroed memory. */
 		if (end > file_end && ph->p_flags & PF_W)
-			__builtin_memset((void *)file_end, 0, MIN(zero_from, end) - file_end);
+			__builtin_memset((void *)file_end, 0, zero_from - file_end);
 	}
 	*at = zero_from;
 	err = PAGE_UP(end) > zero_from ? map_at(zero_from, PAGE_UP(end) - zero_from, prot, replace, -1, 0) : 0;

@@ -199,7 +199,7 @@ static void parse_run(struct start *s)
 		if (arg[0] == '-' && arg[1] == '-' && !arg[2])
 			break;
 		if ((v = after(arg, "--flags=")))
-			rt.flags = (u32)parse_number(v, 16) & (RT_FLAG_STRACE | RT_FLAG_LOAD_ONLY | RT_FLAG_TRACE);
+			rt.flags = (u32)parse_number(v, 16) & (RT_FLAG_STRACE | RT_FLAG_LOAD_ONLY | RT_FLAG_TRACE | RT_FLAG_REGION);
 		else if ((v = after(arg, "--root=")))
 			set_root(v);
 		else if ((v = after(arg, "--execfd=")))

@@ -140,8 +140,8 @@ static s64 clone_shared(struct rt_thread *t, struct clone_request *r)
 
 static void child_of_fork(struct rt_thread *t)
 {
-	rt_core_after_fork(t);
 	rt_mm_unlock();
+	rt_core_after_fork(t);
 	rt_signal_after_fork(t);
 	rt_seccomp_after_fork(t);
 	t->tid = (s32)sys(__NR_gettid);

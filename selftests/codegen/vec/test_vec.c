@@ -692,7 +692,7 @@ static void test_class(const char *cls, u64 features, const char *only)
 				total++;
 				if (x64_vec_info(&i, features).how == X64_VEC_NATIVE)
 					native++;
-				test_op(cls, features, op, esz, w, only ? 400 : 60, 30);
+				test_op(cls, features, op, esz, w, only ? 400 : 40, 25);
 			}
 	}
 	printf("# %s: %u of %u forms native; %lu runs, %lu traps, %lu of them without IOC\n", cls, native, total, runs - r0, traps - t0,

@@ -3,7 +3,7 @@
  * A bounded run of the ELF loader's fuzzer (user/fuzz/elf.c): always the same files. By hand with other seeds.
  */
 #define FUZZ_LIBRARY
-#include "../../../user/fuzz/elf.c"
+#include "fuzz/elf.c"
 
 #define FILES 3000
 

@@ -3,7 +3,7 @@
  * The ELF loader against damaged files: each case changes one thing in a good program and says which exit status and which
  * words the one line on stderr must have. The good program's placement is checked too.
  */
-#include "elf_image.h"
+#include "fuzz/elf_image.h"
 #include <sys/stat.h>
 #include <sys/personality.h>
 

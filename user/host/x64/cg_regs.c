@@ -113,9 +113,8 @@ void cg_take(struct cg *c, unsigned reg)
 				return;
 			}
 		}
-		evict(c, reg);
 	}
-	c->gpr_val[reg] = IR_NONE;
+	evict(c, reg);
 	c->pinned |= 1u << reg;
 }
 
@@ -161,13 +160,21 @@ unsigned cg_use(struct cg *c, u16 id)
 	return reg;
 }
 
+/* A dead value that is what a memory-homed slot holds stays in its register for the next GET, until that is wanted. */
+static bool still_useful(const struct cg *c, u16 id)
+{
+	const struct cg_val *v = &c->val[id];
+
+	return v->mem == CG_SLOT && c->slot_val[v->memidx] == id;
+}
+
 void cg_release(struct cg *c)
 {
 	for (u32 k = CG_TEMPS; k; k &= k - 1) {
 		unsigned reg = __builtin_ctz(k);
 		u16 id = c->gpr_val[reg];
 
-		if (id != IR_NONE && c->val[id].last <= c->cur) {
+		if (id != IR_NONE && c->val[id].last <= c->cur && !still_useful(c, id)) {
 			c->val[id].reg = X64_NOREG;
 			put_back_spill(c, &c->val[id], false);
 			c->gpr_val[reg] = IR_NONE;
@@ -177,7 +184,7 @@ void cg_release(struct cg *c)
 		unsigned reg = __builtin_ctz(k);
 		u16 id = c->vec_val[reg];
 
-		if (id != IR_NONE && c->val[id].last <= c->cur) {
+		if (id != IR_NONE && c->val[id].last <= c->cur && !still_useful(c, id)) {
 			c->val[id].reg = X64_NOREG;
 			put_back_spill(c, &c->val[id], true);
 			c->vec_val[reg] = IR_NONE;
@@ -377,6 +384,7 @@ void cg_set(struct cg *c, const struct ir_inst *i)
 		if ((s64)k == (s32)k) {
 			x64_rm_p(&c->b, 0, 0xc7, 1, 0, &m, 4, false);
 			x64_d(&c->b, (u32)k);
+			c->slot_val[i->aux] = id;
 			return;
 		}
 	}

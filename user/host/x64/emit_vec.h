@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * x86-64 instruction encoding: vector registers. Below: the three encodings (legacy SSE, VEX, EVEX; always 128 bits
- * wide) of an opcode word. What most callers want are the x64_v*() functions (vec_enc.c), which choose the
+ * x86-64 instruction encoding: vector registers. Below: the three encodings (legacy SSE, VEX, EVEX; 128 bits wide
+ * but for VO_256) of an opcode word. What most callers want are the x64_v*() functions (vec_enc.c), which choose the
  * encoding that this host has and these registers need, and make up for the missing operand of legacy SSE.
  */
 #ifndef HOST_X64_EMIT_VEC_H
@@ -15,6 +15,7 @@
 #define VO_VW (1 << 14)			/* EVEX.W = VEX.W = 1, and REX.W in legacy */
 #define VO_COMM (1 << 15)		/* operands may be swapped (integer operations only) */
 #define VO_EVEX (1 << 16)		/* has no VEX encoding */
+#define VO_256 (1 << 17)		/* on ymm registers (AVX only) */
 #define VO_OP(o) ((u8)(o))
 #define VO_PP(o) ((o) >> 8 & 3)
 #define VO_MAP(o) ((o) >> 10 & 7)
@@ -83,9 +84,11 @@ enum x64_vop {
 	V_CVTTPD2UQQ = VO(1, 1, 0x78) | VO_W | VO_EVEX, V_CVTUDQ2PS = VO(3, 1, 0x7a) | VO_EVEX,
 	V_CVTUQQ2PD = VO(2, 1, 0x7a) | VO_W | VO_EVEX, V_CVTQQ2PD = VO(2, 1, 0xe6) | VO_W | VO_EVEX,
 	/* cryptography */
-	V_AESENC = VO(1, 2, 0xdc), V_AESENCLAST = VO(1, 2, 0xdd), V_AESDEC = VO(1, 2, 0xde), V_AESDECLAST = VO(1, 2, 0xdf), V_AESIMC = VO(1, 2, 0xdb),
+	V_AESENC = VO(1, 2, 0xdc), V_AESENCLAST = VO(1, 2, 0xdd), V_AESDEC = VO(1, 2, 0xde),
+	V_AESDECLAST = VO(1, 2, 0xdf), V_AESIMC = VO(1, 2, 0xdb),
 	V_PCLMUL = VO(1, 3, 0x44), V_AFFINE = VO(1, 3, 0xce) | VO_VW,
-	V_SHA1RNDS4 = VO(0, 3, 0xcc), V_SHA256RNDS2 = VO(0, 2, 0xcb), V_SHA256MSG1 = VO(0, 2, 0xcc), V_SHA256MSG2 = VO(0, 2, 0xcd),
+	V_SHA1RNDS4 = VO(0, 3, 0xcc),
+	V_SHA256RNDS2 = VO(0, 2, 0xcb), V_SHA256MSG1 = VO(0, 2, 0xcc), V_SHA256MSG2 = VO(0, 2, 0xcd),
 };
 
 /* Extensions of the shift groups. */
@@ -121,7 +124,7 @@ static inline void x64_sse_rm(struct x64_buf *b, u32 o, unsigned reg, const stru
 /* --- VEX: v is the extra source (0 where there is none) ---------------------------------------------------------------- */
 static inline void x64_vex_head(struct x64_buf *b, u32 o, unsigned rex, unsigned v)
 {
-	unsigned tail = (~v & 15) << 3 | VO_PP(o), w = o & VO_VW ? 0x80 : 0;
+	unsigned tail = (~v & 15) << 3 | VO_PP(o) | (o & VO_256 ? 4 : 0), w = o & VO_VW ? 0x80 : 0;
 
 	if (VO_MAP(o) == 1 && !w && !(rex & 3)) {
 		x64_b(b, 0xc5);
@@ -152,7 +155,7 @@ static inline void x64_evex_head(struct x64_buf *b, u32 o, unsigned rxbr, unsign
 	x64_b(b, 0x62);
 	x64_b(b, (~rxbr & 15) << 4 | VO_MAP(o));
 	x64_b(b, (o & (VO_W | VO_VW) ? 0x80 : 0) | (~v & 15) << 3 | 4 | VO_PP(o));
-	x64_b(b, z << 7 | (~v >> 4 & 1) << 3 | k);
+	x64_b(b, z << 7 | (o & VO_256 ? 0x20 : 0) | (~v >> 4 & 1) << 3 | k);
 	x64_b(b, VO_OP(o));
 }
 

@@ -175,6 +175,7 @@ void x64_vs_ins(X64_VEC_ARGS);
 void x64_vs_qshl(X64_VEC_ARGS);
 void x64_vs_ushl(X64_VEC_ARGS);
 void x64_vs_sshl(X64_VEC_ARGS);
+void x64_vs_wide_shl(X64_VEC_ARGS);
 void x64_vs_rshl(X64_VEC_ARGS);
 void x64_vs_nshr(X64_VEC_ARGS);
 void x64_vs_nsat(X64_VEC_ARGS);

@@ -181,7 +181,10 @@ void x64_vs_ushl(X64_VEC_ARGS)
 {
 	unsigned esz = i->esz;
 
-	(void)c;
+	if (esz == IR_B || (esz == IR_H && !v512(x))) {
+		x64_vs_wide_shl(x, i, d, a, b, c);
+		return;
+	}
 	x64_vzero(x, T1);
 	x64_v3(x, psub[esz], T1, T1, b);
 	x64_v3cc(x, V_PAND, T1, T1, vrep(esz, 0xff));
@@ -203,7 +206,10 @@ void x64_vs_sshl(X64_VEC_ARGS)
 {
 	unsigned esz = i->esz;
 
-	(void)c;
+	if (esz == IR_B || (esz == IR_H && !v512(x))) {
+		x64_vs_wide_shl(x, i, d, a, b, c);
+		return;
+	}
 	x64_vzero(x, T1);
 	x64_v3(x, psub[esz], T1, T1, b);
 	x64_v3cc(x, V_PAND, T1, T1, vrep(esz, 0xff));
@@ -223,7 +229,10 @@ void x64_vs_rshl(X64_VEC_ARGS)
 	bool sign = i->op == IR_VSRSHL;
 	unsigned esz = i->esz;
 
-	(void)c;
+	if (esz == IR_B || (esz == IR_H && !v512(x))) {
+		x64_vs_wide_shl(x, i, d, a, b, c);
+		return;
+	}
 	x64_vones(x, T1);
 	x64_v3(x, V_PXOR, T1, T1, b);
 	x64_v3cc(x, V_PAND, T1, T1, vrep(esz, 0xff));
@@ -235,6 +244,65 @@ void x64_vs_rshl(X64_VEC_ARGS)
 	x64_v3(x, sllv[esz], T0, a, T0);
 	by_sign(x, esz, d, b);
 	x64_vfin_z(x, i, esz, d, d, x->a_zext);
+}
+
+/*
+ * Shifts by vector where there are none of such lanes: in ymm registers, with lanes twice as wide (halfwords with AVX2, bytes
+ * with AVX-512). d is a temporary once b has been read for the last time. The last writes clear the registers' high halves.
+ * Rounding: twice the lane is shifted, and (that + 1) >> 1 taken, which for a shift to the left changes nothing.
+ */
+void x64_vs_wide_shl(X64_VEC_ARGS)
+{
+	bool sign = i->op == IR_VSSHL || i->op == IR_VSRSHL, round = i->op == IR_VURSHL || i->op == IR_VSRSHL;
+	bool byte = i->esz == IR_B;
+	unsigned wide = i->esz + 1, up = byte ? 8 : 24;
+	u32 g = group[wide] | VO_256, zx = (byte ? V_PMOVZXBW : V_PMOVZXWD) | VO_256;
+
+	(void)c;
+	x64_v2(x, sign ? (byte ? V_PMOVSXBW : V_PMOVSXWD) | VO_256 : zx, T0, a);
+	if (round)
+		x64_vsh(x, g, VSH_SLL, T0, T0, 1);
+	x64_vzero(x, T1);
+	x64_v3(x, psub[i->esz], T1, T1, b);
+	x64_v2(x, zx, T1, T1);
+	x64_vsh(x, g, VSH_SLL, T1, T1, up);
+	x64_vsh(x, g, VSH_SRL, T1, T1, up);
+	x64_v3(x, (sign ? srav[wide] : srlv[wide]) | VO_256, T1, T0, T1);
+	x64_v2(x, zx, d, b);
+	x64_vsh(x, g, VSH_SLL, d, d, up);
+	x64_vsh(x, g, VSH_SRL, d, d, up);
+	x64_v3(x, sllv[wide] | VO_256, T0, T0, d);
+	/* join: by the amount's sign, or simply where one of them is zero */
+	if (!sign) {
+		x64_v3(x, V_POR | VO_256, T0, T0, T1);
+	} else {
+		x64_vsh(x, g, VSH_SLL, d, d, up);
+		if (byte) {
+			x64_evex_rr(x->b, VO(2, 2, 0x29) | VO_W | VO_256, 1, 0, d);
+			x64_evex_rr_k(x->b, VO(1, 2, 0x66) | VO_W | VO_256, T0, T0, T1, 1, 0);
+		} else {
+			x64_vex_rr(x->b, V_BLENDVPS | VO_256, T0, T0, T1);
+			x64_b(x->b, d << 4);
+		}
+	}
+	if (round) {
+		x64_v3(x, V_PCMPEQD | VO_256, T1, T1, T1);
+		x64_v3(x, psub[wide] | VO_256, T0, T0, T1);
+		if (byte)
+			x64_vsh(x, g, VSH_SRL, T0, T0, 1);
+	}
+	if (byte) {
+		x64_evex_rr(x->b, VO(2, 2, 0x30) | VO_256, T0, 0, d);		/* VPMOVWB */
+	} else {
+		x64_vsh(x, g, VSH_SLL, T0, T0, round ? 15 : 16);
+		x64_vsh(x, g, VSH_SRA, T0, T0, 16);
+		x64_vex_rr(x->b, VO(1, 3, 0x39) | VO_256, T0, 0, T1);		/* VEXTRACTI128 */
+		x64_b(x->b, 1);
+		x64_v3(x, V_PACKSSDW, d, T0, T1);
+	}
+	x64_vzero(x, T0);
+	x64_vzero(x, T1);
+	x64_vfin_z(x, i, i->esz, d, d, x->a_zext);
 }
 
 /* --- narrowing ------------------------------------------------------------------------------------------------------------------ */

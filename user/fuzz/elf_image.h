@@ -2,8 +2,8 @@
 /*
  * A small good aarch64 program to be damaged by tests, and running the runtime on it: loading only, no guest code.
  */
-#ifndef SELFTESTS_LOAD_ELF_IMAGE_H
-#define SELFTESTS_LOAD_ELF_IMAGE_H
+#ifndef FUZZ_ELF_IMAGE_H
+#define FUZZ_ELF_IMAGE_H
 
 #include <elf.h>
 #include <errno.h>
