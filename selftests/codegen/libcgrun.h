@@ -63,6 +63,7 @@ void cg_eval(struct cg_result *r, const struct cg_seq *q);
 void cg_run(struct cg_result *r, const struct cg_seq *q);
 /* The first register that differs, or NULL. */
 const char *cg_state_diff(const struct a64_state *a, const struct a64_state *b, bool flags);
+bool cg_flags_dead_at(u64 pc);
 /* Host code of the last run. */
 void cg_dump(const char *file);
 

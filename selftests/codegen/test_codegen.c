@@ -504,6 +504,8 @@ static void report(struct cg_seq *q, const char *class, unsigned long n, u64 see
 		struct a64_insn in;
 
 		a64_decode(q->word[k], &in);
+		if (q->word[k] == NOP)
+			continue;
 		printf("  in %u: d x%u=%llx n x%u=%llx m x%u=%llx  vd %016llx%016llx vn %016llx%016llx vm %016llx%016llx\n", k,
 		       in.rd, (unsigned long long)q->init.x[in.rd], in.rn, (unsigned long long)q->init.x[in.rn],
 		       in.rm, (unsigned long long)q->init.x[in.rm],

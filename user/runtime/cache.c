@@ -14,16 +14,21 @@
 #include "translate/translate.h"
 
 #define PAGE_BUCKETS 4096
-#define META_CHUNK (1u << 20)
-#define TABLE_BITS 12
+#define FIRST_REGIONS 65536
+#define META_CHUNK (32u << 20)		/* touched as it is used */
+#define TABLE_BITS 16
 
 /* --- lock -------------------------------------------------------------------------------------------------------------- */
 
+/* 0 free, 1 taken, 2 taken and somebody may be asleep */
 void rt_lock_slow(u32 *l)
 {
 	for (unsigned n = 0; n < 100; n++) {
+		u32 unlocked = 0;
+
 		__builtin_ia32_pause();
-		if (__atomic_load_n(l, __ATOMIC_RELAXED) == 0 && !__atomic_exchange_n(l, 1, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(l, __ATOMIC_RELAXED) == 0 &&
+		    __atomic_compare_exchange_n(l, &unlocked, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return;
 	}
 	while (__atomic_exchange_n(l, 2, __ATOMIC_ACQUIRE))
@@ -565,7 +570,7 @@ void rt_invalidate(u64 start, u64 end)
 int rt_cache_init(void)
 {
 	size_t scratch = sizeof(struct outputs) + translate_scratch_size();
-	size_t table = sizeof(struct rt_entry) << TABLE_BITS, regions = 4096 * sizeof(void *);
+	size_t table = sizeof(struct rt_entry) << TABLE_BITS, regions = FIRST_REGIONS * sizeof(void *);
 	size_t pages = PAGE_BUCKETS * sizeof(void *);
 	size_t total = ALIGN_UP(sizeof(struct rt_cache), 64ul) + table + regions + pages + scratch + META_CHUNK;
 	struct rt_cache *c;
@@ -581,7 +586,7 @@ int rt_cache_init(void)
 	c->table_bits = TABLE_BITS;
 	p += table;
 	c->region = (void *)p;
-	c->max_region = 4096;
+	c->max_region = FIRST_REGIONS;
 	p += regions;
 	c->page = (void *)p;
 	p += pages;

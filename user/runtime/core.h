@@ -73,8 +73,9 @@ struct rt_cache {
 static inline void rt_lock(u32 *l)
 {
 	extern void rt_lock_slow(u32 *l);
+	u32 unlocked = 0;
 
-	if (__atomic_exchange_n(l, 1, __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(l, &unlocked, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		rt_lock_slow(l);
 }
 

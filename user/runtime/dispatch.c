@@ -350,6 +350,7 @@ u64 rt_fpsr_of_mxcsr(u32 mxcsr)
 #define CSTACK_SIZE (128u << 10)
 #define SIGSTACK_SIZE (64u << 10)
 #define PAGE 4096u
+#define RT_SIGQUEUE_SIZE 1024u		/* the signal queue lies below the signal stack (signal.h) */
 
 static void set_gs(struct rt_thread *t)
 {
@@ -448,7 +449,8 @@ void rt_thread_free_self(struct rt_thread *t, int status)
 
 void rt_thread_install(struct rt_thread *t)
 {
-	struct { u64 sp; s32 flags; u32 pad; u64 size; } ss = { .sp = (u64)t->sigstack, .size = t->sigstack_size };
+	struct { u64 sp; s32 flags; u32 pad; u64 size; } ss = { .sp = (u64)t->sigstack + RT_SIGQUEUE_SIZE,
+								   .size = t->sigstack_size - RT_SIGQUEUE_SIZE };
 
 	set_gs(t);
 	sys(__NR_sigaltstack, &ss, 0);
@@ -524,8 +526,11 @@ void rt_core_after_fork(struct rt_thread *t)
 	for (o = rt.threads; o; o = next) {
 		next = o->next;
 		if (o != t) {
-			sys(__NR_munmap, o->map, o->map_size);
-			rt_mm_unreserve((u64)o->map, (u64)o->map + o->map_size);
+			u8 *m = o->map;
+			size_t len = o->map_size;
+
+			sys(__NR_munmap, m, len);
+			rt_mm_unreserve((u64)m, (u64)m + len);
 		}
 	}
 	rt.threads = t;

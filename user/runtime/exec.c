@@ -159,6 +159,18 @@ void rt_exec_hold_self(void)
 	rt.self_fd = (int)high;
 }
 
+void rt_exec_inherit_self(int fd)
+{
+	struct stat st;
+
+	if (sys(__NR_fstat, fd, &st))
+		return;
+	self_id.dev = st.st_dev;
+	self_id.ino = st.st_ino;
+	rt.self_fd = fd;
+	sys(__NR_fcntl, fd, F_SETFD, FD_CLOEXEC);
+}
+
 bool rt_fd_is_ours(s64 fd)
 {
 	return fd >= 0 && (fd == rt.self_fd || fd == rt.exe_fd);
@@ -426,7 +438,7 @@ static s64 put_arguments(const struct exec *e, u64 *out, u64 nargv)
 }
 
 struct options {
-	char flags[24], features[32], execfd[24], root[RT_PATH_MAX + 8];
+	char flags[24], features[32], execfd[24], selffd[24], root[RT_PATH_MAX + 8];
 };
 
 /* The runtime's own arguments (see start.c). Returns how many. */
@@ -448,6 +460,11 @@ static unsigned put_options(const struct exec *e, struct options *o, u64 *out)
 	out[n++] = (u64)o->root;
 	out[n++] = (u64)o->features;
 	out[n++] = (u64)o->execfd;
+	if (have_self_fd()) {
+		add_number(add_text(o->selffd, "--selffd="), (u32)rt.self_fd, 10);
+		out[n++] = (u64)o->selffd;
+		sys(__NR_fcntl, rt.self_fd, F_SETFD, 0);
+	}
 	/* A file without a name could not be found again for /proc/self/exe. */
 	if (!sys(__NR_fstat, e->fd, &st) && !st.st_nlink)
 		out[n++] = (u64)"--keep";
@@ -476,6 +493,8 @@ static s64 run_guest(struct exec *e)
 	if (err >= 0) {
 		sys(__NR_fcntl, e->fd, F_SETFD, 0);
 		err = exec_self(argv, e->envp);
+		if (have_self_fd())
+			sys(__NR_fcntl, rt.self_fd, F_SETFD, FD_CLOEXEC);
 	}
 	if (argv != few)
 		leftover_put((u64)argv, size);
@@ -604,7 +623,8 @@ static __attribute__((noinline)) s64 exec_with(struct exec *e, u64 path)
 
 	if (err)
 		return err;
-	if (rt.flags & RT_FLAG_BINFMT && !(rt.flags & RT_FLAG_STRACE)) {
+	/* The kernel would know nothing of -L, unless the environment still has it. */
+	if (rt.flags & RT_FLAG_BINFMT && !(rt.flags & RT_FLAG_STRACE) && !rt.root_len) {
 		err = let_kernel(e, e->dirfd, e->host, e->flags);
 		/* A descriptor that exec closes is refused, since its name /dev/fd/N will be gone; we need no name. */
 		if (err != -ENOEXEC && !(err == -ENOENT && e->name == e->fd_name))

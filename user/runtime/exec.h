@@ -24,6 +24,9 @@ void rt_exec_reap(s32 child_tid);
  */
 void rt_exec_hold_self(void);
 
+/* At the start: the runtime that executed us held itself at this descriptor. */
+void rt_exec_inherit_self(int fd);
+
 /* Is it a descriptor of the runtime, that the guest does not see? close(2), dup2(2) over it: EBADF. */
 bool rt_fd_is_ours(s64 fd);
 

@@ -108,6 +108,12 @@ static bool walk(struct walk *w, unsigned flags)
 			return false;
 		rest = w->rest;
 	}
+	/* The root itself: after a chroot it may not be there. */
+	if (name == w->rest || w->len == rt.root_len) {
+		w->out[w->len] = 0;
+		if (sys(__NR_access, w->out, 0 /* F_OK */))
+			return false;
+	}
 	/* "name/" has to be a folder: the kernel decides. */
 	if (name > w->rest && name[-1] == '/' && w->len + 2 < RT_PATH_MAX)
 		w->out[w->len++] = '/';

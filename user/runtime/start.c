@@ -6,6 +6,7 @@
  *	"dragoman-rt" "--run" "--flags=<hex>" "--root=<DIR or empty>" [option...] "--" <program> <argv[0]> <argv[1]>...
  *   options: "--execfd=<N>" (decimal) the program is open there already, and is closed when loaded;
  *            "--keep" that descriptor is the only way to the program (it has no name);
+ *            "--selffd=<N>" the runtime's own file, for when it has no name (after chroot);
  *            "--features=<hex>" HOST_* of the parent, since asking the CPU costs microseconds in a virtual machine;
  * - by binfmt_misc with flags P and O: AT_FLAGS has bit 0 set, AT_EXECFD is the program, and argv =
  *	<runtime> <program> <argv[0]> <argv[1]>...
@@ -17,6 +18,7 @@
 #include <linux/fcntl.h>
 
 #include "codegen/host.h"
+#include "runtime/exec.h"
 #include "runtime/load.h"
 #include "runtime/mm.h"
 #include "runtime/path.h"
@@ -204,6 +206,8 @@ static void parse_run(struct start *s)
 			set_root(v);
 		else if ((v = after(arg, "--execfd=")))
 			s->program.fd = (int)parse_number(v, 10);
+		else if ((v = after(arg, "--selffd=")))
+			rt_exec_inherit_self((int)parse_number(v, 10));
 		else if (after(arg, "--keep"))
 			s->program.keep_fd = true;
 		else if ((v = after(arg, "--features=")))
@@ -227,6 +231,9 @@ static void parse_command_line(struct start *s)
 		take_program(s, 1);
 	} else if (s->stack.argc > 2 && after((const char *)s->stack.argv[1], "--run")) {
 		parse_run(s);
+		/* traces are to be comparable */
+		if (rt.flags & RT_FLAG_TRACE && s->aux[AT_RANDOM])
+			__builtin_memset((void *)s->aux[AT_RANDOM], 0, 16);
 	} else {
 		usage();
 	}

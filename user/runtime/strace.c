@@ -208,7 +208,12 @@ static void put_argument(struct line *l, unsigned kind, const u64 *a)
 	}
 }
 
-static void put_result(struct line *l, s64 ret)
+static bool gives_address(u64 nr)
+{
+	return nr == 196 /* shmat */ || nr == 214 /* brk */ || nr == 216 /* mremap */ || nr == 222 /* mmap */;
+}
+
+static void put_result(struct line *l, u64 nr, s64 ret)
 {
 	put(l, " = ");
 	if (ret == -RT_ERESTARTSYS) {
@@ -216,7 +221,7 @@ static void put_result(struct line *l, s64 ret)
 	} else if (ret < 0 && ret >= -133) {
 		put(l, "-1 ");
 		put(l, nth(error_names, error_names + sizeof(error_names), (u64)-ret));
-	} else if (ret > 0x7fffffff || ret < 0) {
+	} else if (ret > 0x7fffffff || ret < 0 || gives_address(nr)) {
 		put_hex(l, (u64)ret);
 	} else {
 		put_signed(l, ret);
@@ -279,6 +284,6 @@ void rt_strace_leave(struct rt_thread *t, const struct rt_sysent *e, const char 
 	if (ret == RT_SYS_STATE_SET)
 		return;
 	put_call(t, &l, e, name);
-	put_result(&l, ret);
+	put_result(&l, RT_STATE(t)->x[8], ret);
 	flush(&l);
 }

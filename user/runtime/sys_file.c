@@ -151,6 +151,96 @@ RT_SYS_HANDLER(statx)
 
 /* --- descriptors ---------------------------------------------------------------------------------------------------- */
 
+/*
+ * Our descriptors are not shown in /proc/self/fd. Nearly every directory is done with after a look at the names.
+ */
+struct dirent_head {
+	u64 ino;
+	s64 off;
+	u16 reclen;
+	u8 type;
+	char name[13];			/* the first bytes */
+} __attribute__((packed));
+
+static s64 name_to_fd(const char *name)
+{
+	s64 n = 0;
+
+	for (unsigned i = 0; i < 10; i++) {
+		if (!name[i])
+			return i ? n : -1;
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		n = n * 10 + (name[i] - '0');
+	}
+	return -1;
+}
+
+/* Is it the directory /proc/PID/fd or fdinfo, perhaps with task/TID in between? */
+static bool is_fd_dir(s64 fd)
+{
+	char link[32] = "/proc/self/fd/", target[64];
+	unsigned n = 14;
+	s64 len;
+
+	for (u32 div = 1000000000; div; div /= 10)
+		if (fd / div || div == 1)
+			link[n++] = (char)('0' + fd / div % 10);
+	link[n] = 0;
+	len = sys(__NR_readlink, link, target, sizeof(target) - 1);
+	if (len < 9 || len > 62)
+		return false;
+	target[len] = 0;
+	return !__builtin_memcmp(target, "/proc/", 6) &&
+		(!__builtin_memcmp(target + len - 3, "/fd", 3) || !__builtin_memcmp(target + len - 7, "/fdinfo", 7));
+}
+
+/* Takes [at, at + gap) out of what ends at end. */
+static int close_gap(u64 at, u64 gap, u64 end)
+{
+	u8 piece[256];
+
+	for (u64 from = at + gap; from < end; from += sizeof(piece), at += sizeof(piece)) {
+		u64 n = MIN(sizeof(piece), end - from);
+
+		if (rt_copy_from_user(piece, from, n) || rt_copy_to_user(at, piece, n))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static s64 hide_ours(s64 fd, u64 buf, s64 len)
+{
+	struct dirent_head d;
+	u64 at = buf, end = buf + (u64)len;
+
+	while (at < end) {
+		if (rt_copy_from_user(&d, at, MIN(sizeof(d), end - at)) || d.reclen < 20)
+			return len;
+		if (unlikely(rt_fd_is_ours(name_to_fd(d.name))) && is_fd_dir(fd)) {
+			if (close_gap(at, d.reclen, end))
+				return -EFAULT;
+			end -= d.reclen;
+		} else {
+			at += d.reclen;
+		}
+	}
+	return (s64)(end - buf);
+}
+
+RT_SYS_HANDLER(getdents64)
+{
+	s64 ret = rt_host_call(t, __NR_getdents64, a);
+
+	while (ret > 0 && (rt.exe_fd >= 0 || rt.self_fd >= 0)) {
+		ret = hide_ours((s32)a[0], a[1], ret);
+		if (ret)
+			break;
+		ret = rt_host_call(t, __NR_getdents64, a);	/* all of it was ours: 0 would mean the end */
+	}
+	return ret;
+}
+
 RT_SYS_HANDLER(close)
 {
 	return rt_fd_is_ours((s32)a[0]) ? -EBADF : rt_host_call(t, __NR_close, a);

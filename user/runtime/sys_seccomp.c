@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
+#include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/syscall.h"
 #include "runtime/uaccess.h"
@@ -274,12 +275,15 @@ static bool may_filter(void)
 	return !sys(__NR_capget, &head, data) && data[0].effective >> CAP_SYS_ADMIN & 1;
 }
 
-static void adopt(struct rt_thread *t, struct rt_filter *f)
+/* What the thread had before is an ancestor of f, and stays with it. */
+static void adopt(struct rt_thread *o, struct rt_filter *f)
 {
+	struct rt_filter *old = RT_LX(o)->filter;
+
 	__atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
-	filter_put(RT_LX(t)->filter);
-	RT_LX(t)->filter = f;
-	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
+	__atomic_store_n(&RT_LX(o)->filter, f, __ATOMIC_RELEASE);
+	__atomic_store_n(&RT_LX(o)->seccomp_mode, SECCOMP_MODE_FILTER, __ATOMIC_RELEASE);
+	filter_put(old);
 }
 
 /* Can each thread's chain of filters be reached from ours? Returns a thread that has one of its own, or NULL. */
@@ -298,24 +302,31 @@ static struct rt_thread *tsync_refuses(struct rt_thread *t)
 	return NULL;
 }
 
-static s64 install(struct rt_thread *t, struct rt_filter *f, u32 flags)
+static void push_filter(struct rt_thread *t, struct rt_filter *f)
 {
-	struct rt_thread *refuses = NULL;
-
-	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
-		refuses = tsync_refuses(t);
-	if (refuses) {
-		filter_put(f);
-		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : refuses->tid;
-	}
 	f->prev = RT_LX(t)->filter;	/* our reference becomes the new filter's */
 	RT_LX(t)->filter = f;
 	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
-	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
+}
+
+/* All threads get t's filters, or none does. The threads do not look at theirs under a lock: a chain is complete before it is seen. */
+static s64 install_all(struct rt_thread *t, struct rt_filter *f, u32 flags)
+{
+	struct rt_thread *refuses;
+
+	rt_lock(&rt.threads_lock);
+	refuses = tsync_refuses(t);
+	if (!refuses) {
+		push_filter(t, f);
 		for (struct rt_thread *o = rt.threads; o; o = o->next)
 			if (o != t && !o->exiting)
 				adopt(o, f);
-	return 0;
+	}
+	rt_unlock(&rt.threads_lock);
+	if (!refuses)
+		return 0;
+	filter_put(f);
+	return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : refuses->tid;
 }
 
 static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
@@ -345,7 +356,10 @@ static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
 		filter_put(f);
 		return -EINVAL;
 	}
-	return install(t, f, flags);
+	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
+		return install_all(t, f, flags);
+	push_filter(t, f);
+	return 0;
 }
 
 static s64 set_strict(struct rt_thread *t)

@@ -53,7 +53,7 @@ static unsigned rnd(unsigned n)
 	return (unsigned)(rnd64() >> 20) % n;
 }
 
-/* --- what x64_vec() asks of the code generator --------------------------------------------------------------------------- */
+/* --- what x64_vec() asks of the code generator ------------------------------------------------ */
 static const u8 *pool(struct x64_vec_ctx *x, u64 lo, u64 hi)
 {
 	const u8 *p = poolb->p;
@@ -122,7 +122,7 @@ static void on_fpe(int sig, siginfo_t *si, void *uc_)
 	siglongjmp(jb, 1);
 }
 
-/* --- making instructions ---------------------------------------------------------------------------------------------------- */
+/* --- making instructions ---------------------------------------------------------------------- */
 static bool in(unsigned op, unsigned lo, unsigned hi)
 {
 	return op >= lo && op <= hi;
@@ -224,7 +224,7 @@ static s64 gen_imm(const struct ir_inst *i)
 	return 0;
 }
 
-/* --- operands ------------------------------------------------------------------------------------------------------------------- */
+/* --- operands --------------------------------------------------------------------------------- */
 static u64 fp_special(unsigned esz)
 {
 	unsigned mb = esz == IR_H ? 10 : esz == IR_S ? 23 : 52, eb = esz == IR_H ? 5 : esz == IR_S ? 8 : 11;
@@ -287,7 +287,7 @@ static void clear_above(v128 *v, const struct ir_inst *i)
 	memset(&v->b[n], 0, 16 - n);
 }
 
-/* --- one test --------------------------------------------------------------------------------------------------------------------- */
+/* --- one test --------------------------------------------------------------------------------- */
 struct regs {
 	unsigned d, a, b, c;
 };

@@ -374,6 +374,38 @@ static void children(void)
 	unlink(script);
 }
 
+/* Without /proc and without the runtime's file, twice. Only a static program finds its way there. */
+static void changed_root(void)
+{
+	char program[100], buf[65536];
+	int in = open(self, O_RDONLY), out, status = 0;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(program, sizeof(program), "%s/program", dir);
+	out = open(program, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		if (write(out, buf, n) != n)
+			exit(2);
+	close(in);
+	close(out);
+	pid = fork();
+	if (!pid) {
+		if (chroot(dir) || chdir("/"))
+			_exit(77);
+		execl("/program", "child", "again", (char *)NULL);
+		_exit(errno);
+	}
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		printf("ok %u exec after chroot # SKIP needs root\n", ++number);
+	else if (getauxval(AT_BASE))
+		printf("ok %u exec after chroot # SKIP only for the static program\n", ++number);
+	else
+		result(WIFEXITED(status) && WEXITSTATUS(status) == 42, "exec after chroot, twice");
+	unlink(program);
+}
+
 /* ---- being a child --------------------------------------------------------------------------------------------------------- */
 
 static int child(int argc, char **argv)
@@ -383,6 +415,12 @@ static int child(int argc, char **argv)
 
 	if (!strcmp(argv[1], "count"))
 		return argc % 251;
+	if (!strcmp(argv[1], "again")) {
+		char *const next[] = { "child", "check", "a b", "", NULL }, *const envp[] = { "X=1", "Y=", NULL };
+
+		execve("/program", next, envp);
+		return errno;
+	}
 	/* No descriptor of the runtime or of exec is left. */
 	for (int fd = 3; fd < 256; fd++)
 		if (!fstat(fd, &st) && !(fd == 3 && argc > 2 && !strncmp(argv[2], "/dev/fd/3/", 10)))
@@ -410,6 +448,7 @@ int main(int argc, char **argv)
 	memory();
 	errors();
 	children();
+	changed_root();
 	rmdir(dir);
 	printf("1..%u\n", number);
 	return failed != 0;

@@ -354,7 +354,8 @@ static void cg_ccmp(struct cg *c, const struct ir_inst *i)
 	bool all;
 	int n, ne = 0;
 
-	/* operands into registers before the paths part */
+	/* operands into registers before the paths part; what is taken stays out of them */
+	cg_take(c, RAX);
 	if (i->op == IR_FL_CCMP) {
 		s32 imm;
 
@@ -365,10 +366,8 @@ static void cg_ccmp(struct cg *c, const struct ir_inst *i)
 		cg_vuse(c, i->b);
 		cg_vuse(c, i->c);
 	}
-	cg_take(c, RAX);
-	cg_untake(c, RAX);
-	c->pinned |= 1u << RAX;
 	kind = cg_flags_use(c, i->a);
+	c->pinned |= 1u << RAX;
 	n = cg_conds(c, &kind, (enum ir_cc)i->cc, x, &all);
 	c->flags_val = IR_NONE;
 	c->flags_at = c->flags_at == CG_FLAGS_MEM ? CG_FLAGS_MEM : CG_FLAGS_DEAD;

@@ -215,6 +215,9 @@ static void native(struct cg *c, const struct ir_inst *i, const struct x64_vec_i
 		cg_clobber_flags(c);
 	c->vx.flags_live = cg_flags_live(c);
 	x64_vec(&c->vx, i, d, a, b, v);
+	/* some scalar forms make one element of twice the size */
+	if (i->width == IR_WS && (i->op == IR_VSADDLV || i->op == IR_VUADDLV || i->op == IR_VLSQDMUL))
+		bytes *= 2;
 	cg_vdef(c, c->cur, d, MAX(4u, bytes));
 }
 

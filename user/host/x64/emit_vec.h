@@ -94,7 +94,7 @@ enum x64_vop {
 /* Extensions of the shift groups. */
 enum { VSH_SRL = 2, VSH_SRA = 4, VSH_SLL = 6, VSH_SRLDQ = 3, VSH_SLLDQ = 7, VSH_ROL = 1 };
 
-/* --- legacy SSE ------------------------------------------------------------------------------------------------------ */
+/* --- legacy SSE ------------------------------------------------------------------------------- */
 static inline void x64_sse_head(struct x64_buf *b, u32 o, unsigned rex)
 {
 	static const u8 prefix[4] = { 0, 0x66, 0xf3, 0xf2 };
@@ -121,7 +121,7 @@ static inline void x64_sse_rm(struct x64_buf *b, u32 o, unsigned reg, const stru
 	x64_modrm_mem(b, reg, m, imm_len);
 }
 
-/* --- VEX: v is the extra source (0 where there is none) ---------------------------------------------------------------- */
+/* --- VEX: v is the extra source (0 where there is none) --------------------------------------- */
 static inline void x64_vex_head(struct x64_buf *b, u32 o, unsigned rex, unsigned v)
 {
 	unsigned tail = (~v & 15) << 3 | VO_PP(o) | (o & VO_256 ? 4 : 0), w = o & VO_VW ? 0x80 : 0;
@@ -149,7 +149,7 @@ static inline void x64_vex_rm(struct x64_buf *b, u32 o, unsigned reg, unsigned v
 	x64_modrm_mem(b, reg, m, imm_len);
 }
 
-/* --- EVEX: k = mask register (0 none), z = zero what is masked off ------------------------------------------------------ */
+/* --- EVEX: k = mask register (0 none), z = zero what is masked off ---------------------------- */
 static inline void x64_evex_head(struct x64_buf *b, u32 o, unsigned rxbr, unsigned v, unsigned k, unsigned z)
 {
 	x64_b(b, 0x62);
@@ -197,7 +197,7 @@ static inline void x64_evex_rm(struct x64_buf *b, u32 o, unsigned reg, unsigned 
 		x64_d(b, (u32)m->disp);
 }
 
-/* --- FP arithmetic: opcode byte (0F map), element IR_S or IR_D, scalar or packed ------------------------------------------ */
+/* --- FP arithmetic: opcode byte (0F map), element IR_S or IR_D, scalar or packed -------------- */
 enum { VF_ADD = 0x58, VF_MUL = 0x59, VF_SUB = 0x5c, VF_MIN = 0x5d, VF_DIV = 0x5e, VF_MAX = 0x5f, VF_SQRT = 0x51, VF_CMP = 0xc2 };
 
 static inline u32 x64_fopc(unsigned op, bool dbl, bool scalar)

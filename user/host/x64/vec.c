@@ -247,7 +247,7 @@ void x64_vec(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigne
 	x64_vec_ops[i->op].emit(x, i, d, a, b, c);
 }
 
-/* --- between general and vector registers ---------------------------------------------------------------------------------- */
+/* --- between general and vector registers ----------------------------------------------------- */
 static void dup_gpr(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigned g)
 {
 	static const u32 bc[4] = { V_PBROADCASTB, V_PBROADCASTW, V_PBROADCASTD, V_PBROADCASTQ };
@@ -351,7 +351,7 @@ void x64_vec_mov(struct x64_vec_ctx *x, unsigned d, unsigned s)
 	x64_vmov(x, d, s);
 }
 
-/* --- memory ---------------------------------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 /* A fault must leave d as it was. */
 void x64_vec_load(struct x64_vec_ctx *x, unsigned size, unsigned d, struct x64_mem m)
 {

@@ -34,7 +34,7 @@ struct x64_vec_ctx {
 	 */
 	void (*helper)(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigned a, unsigned b, unsigned c);
 	bool flags_live;		/* EFLAGS hold guest flags: an expansion that changes EFLAGS must not be used, see x64_vec_info */
-	/* Known bits above the scalar result: for each operand, is everything above the element (esz) known to be zero? */
+	/* For each operand: is everything above the element (IR_WS) or above 64 bits (IR_W64) known to be zero? */
 	bool a_zext, b_zext, c_zext;
 	/* out: */
 	bool d_zext;			/* the result is zero above the element (IR_WS) or above 64 bits (IR_W64) by construction */
@@ -54,9 +54,10 @@ struct x64_vec_info {
 struct x64_vec_info x64_vec_info(const struct ir_inst *i, u64 features);
 
 /*
- * Emits i (a VOP with vector operands and vector result; not the ones with general-register operands, which have their own functions
- * below). d may be the same register as any operand; operands must not change unless they are d. d is written last: after the last
- * instruction of the expansion that can trap. The result follows ops.def: zero above i->width.
+ * Emits i (a VOP with vector operands and vector result; not the ones with general-register operands, which have their own
+ * functions below). d may be the same register as any operand; operands do not change unless they are d. d is written last:
+ * after the last instruction of the expansion that can trap. The result follows ops.def: zero above i->width. With AVX-512,
+ * mask register k1 is a temporary.
  */
 void x64_vec(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigned a, unsigned b, unsigned c);
 

@@ -48,7 +48,7 @@ void x64_vx_aesmc(X64_VEC_ARGS)
 	x64_vmov(x, d, r);
 }
 
-/* Four rounds; a = ABCD, b = E, c = words with constants added. The instruction adds the constant again and counts from the top. */
+/* Four rounds; a = ABCD, b = E, c = words with constants added. SHA1RNDS4 adds the constant itself, and counts from the top. */
 void x64_vx_sha1(X64_VEC_ARGS)
 {
 	unsigned f = i->op == IR_SHA1C ? 0 : i->op == IR_SHA1P ? 1 : 2;
@@ -121,7 +121,7 @@ void x64_vx_sha256su1(X64_VEC_ARGS)
 	x64_vmov(x, d, T0);
 }
 
-/* Four rounds of two by two. SHA256RNDS2 takes (CDGH, ABEF) and gives the new ABEF; the old one is the new CDGH. Words in xmm0. */
+/* Four rounds, two by two. SHA256RNDS2 takes (CDGH, ABEF), words in xmm0, and gives the new ABEF; the old one is the new CDGH. */
 void x64_vx_sha256h(X64_VEC_ARGS)
 {
 	bool first = i->op == IR_SHA256H;

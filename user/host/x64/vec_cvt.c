@@ -120,7 +120,7 @@ void x64_vc_cvtn(X64_VEC_ARGS)
 	x->d_zext = i->width != IR_W128;
 }
 
-/* --- to integers --------------------------------------------------------------------------------------------------------------- */
+/* --- to integers ------------------------------------------------------------------------------ */
 /*
  * T1 = s * 2^fbits, or a NaN where that would overflow (x86 would signal overflow before the conversion signals invalid).
  */
@@ -243,7 +243,7 @@ void x64_vc_ftoig(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned g, un
 		round_to(x, dbl, true, T0, a, 0);
 }
 
-/* --- from integers --------------------------------------------------------------------------------------------------------------- */
+/* --- from integers ---------------------------------------------------------------------------- */
 /* d = s * 2^-fbits: exact. */
 static void scale_down(struct x64_vec_ctx *x, bool dbl, unsigned d, unsigned s, unsigned fbits)
 {

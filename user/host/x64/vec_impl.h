@@ -63,7 +63,7 @@ static inline const struct x64_vec_op *vdesc(const struct ir_inst *i)
 	return &x64_vec_ops[i->op];
 }
 
-/* --- vec_enc.c: d = op(...), in the encoding that fits ----------------------------------------------------------------- */
+/* --- vec_enc.c: d = op(...), in the encoding that fits ---------------------------------------- */
 void x64_v2(struct x64_vec_ctx *x, u32 o, unsigned d, unsigned s);
 void x64_v2i(struct x64_vec_ctx *x, u32 o, unsigned d, unsigned s, u8 imm);
 void x64_v3(struct x64_vec_ctx *x, u32 o, unsigned d, unsigned a, unsigned b);
@@ -105,7 +105,7 @@ void x64_vqc(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned esz, unsig
  */
 void x64_vrare(X64_VEC_ARGS);
 
-/* Shifts of whole lanes by n (1..size; a shift by the size gives zero or sign). d may be s; t: a temporary that b-lane forms need. */
+/* Shifts of whole lanes by n (1..size; a shift by the size gives zero or sign). d may be s; t: a temporary, not s or d. */
 void x64_vshl(struct x64_vec_ctx *x, unsigned esz, unsigned d, unsigned s, unsigned n);
 void x64_vshr(struct x64_vec_ctx *x, unsigned esz, unsigned d, unsigned s, unsigned n);
 void x64_vsar(struct x64_vec_ctx *x, unsigned esz, unsigned d, unsigned s, unsigned n, unsigned t);
@@ -134,7 +134,7 @@ static inline u64 vwidth_hi(const struct ir_inst *i)
 	return i->width == IR_W128 ? ~0ull : 0;
 }
 
-/* --- emit functions ------------------------------------------------------------------------------------------------------- */
+/* --- emit functions --------------------------------------------------------------------------- */
 /* vec_int.c */
 void x64_vi_bin(X64_VEC_ARGS);
 void x64_vi_not(X64_VEC_ARGS);

@@ -373,7 +373,7 @@ void x64_vi_dot(X64_VEC_ARGS)
 	x64_vfin_z(x, i, i->esz, d, d, x->a_zext && (x->b_zext || x->c_zext));
 }
 
-/* --- compares ------------------------------------------------------------------------------------------------------------ */
+/* --- compares --------------------------------------------------------------------------------- */
 static const u32 kcmp_s[4] = { VO(1, 3, 0x3f), VO(1, 3, 0x3f) | VO_W, VO(1, 3, 0x1f), VO(1, 3, 0x1f) | VO_W };
 static const u32 kcmp_u[4] = { VO(1, 3, 0x3e), VO(1, 3, 0x3e) | VO_W, VO(1, 3, 0x1e), VO(1, 3, 0x1e) | VO_W };
 enum { KLE = 2, KNLT = 5, KNLE = 6 };
@@ -478,7 +478,7 @@ void x64_vi_cmtst(X64_VEC_ARGS)
 	x64_vfin_z(x, i, esz, d, d, x->a_zext || x->b_zext);
 }
 
-/* --- bit counts ------------------------------------------------------------------------------------------------------------ */
+/* --- bit counts ------------------------------------------------------------------------------- */
 /*
  * d = op(hi[high nibble], lo[low nibble]) of each byte of a, by table look-up. a is read before d is written.
  */
@@ -562,7 +562,7 @@ void x64_vi_clz(X64_VEC_ARGS)
 	x64_vfin(x, i, esz, d, d);
 }
 
-/* --- widening -------------------------------------------------------------------------------------------------------------- */
+/* --- widening --------------------------------------------------------------------------------- */
 static const u32 sx[3] = { V_PMOVSXBW, V_PMOVSXWD, V_PMOVSXDQ };
 static const u32 zx[3] = { V_PMOVZXBW, V_PMOVZXWD, V_PMOVZXDQ };
 

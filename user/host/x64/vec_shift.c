@@ -171,7 +171,7 @@ void x64_vs_qshl(X64_VEC_ARGS)
 	x64_vrare(x, i, d, a, b, c);
 }
 
-/* --- by vector: the amount is the signed low byte of each lane ----------------------------------------------------------------- */
+/* --- by vector: the amount is the signed low byte of each lane -------------------------------- */
 static const u32 sllv[4] = { 0, V_PSLLVW, V_PSLLVD, V_PSLLVQ };
 static const u32 srlv[4] = { 0, V_PSRLVW, V_PSRLVD, V_PSRLVQ };
 static const u32 srav[4] = { 0, V_PSRAVW, V_PSRAVD, V_PSRAVQ };
@@ -305,7 +305,7 @@ void x64_vs_wide_shl(X64_VEC_ARGS)
 	x64_vfin_z(x, i, i->esz, d, d, x->a_zext);
 }
 
-/* --- narrowing ------------------------------------------------------------------------------------------------------------------ */
+/* --- narrowing -------------------------------------------------------------------------------- */
 /* d = s's bytes `byte`.. of each wide lane, packed in the low half, and zero above; IR_HIGH: behind a's low half. */
 static void narrow(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned byte, unsigned d, unsigned a, unsigned s)
 {
