@@ -67,6 +67,10 @@ static int ev_cas(void *ctx, u64 addr, unsigned size, const void *expected, cons
 {
 	u8 *p;
 
+	if (size == 16 && addr & 15) {		/* a SIGBUS, for the runtime to send */
+		wild = true;
+		return -14;
+	}
 	if (shadow(ctx, addr, size, true, &p))
 		return -14;
 	memcpy(old, p, size);
@@ -75,18 +79,27 @@ static int ev_cas(void *ctx, u64 addr, unsigned size, const void *expected, cons
 	return 0;
 }
 
-/* One instruction at s->pc on memory `mem`, or on real memory when that is NULL. */
-static enum cg_stop eval_one(struct a64_state *s, u8 *mem)
+static struct ir_region lift_one(u64 pc)
 {
 	static struct ir_inst inst[MAX_INST];
 	static u64 vconst[MAX_INST];
-	static v128 scratch[MAX_INST];
-	struct ir_block block = { .first = 0 };
+	static struct ir_block block;
 	struct ir_region r = { .inst = inst, .block = &block, .vconst = vconst, .nblock = 1, .max_inst = MAX_INST,
 			       .max_block = 1, .max_vconst = MAX_INST };
+	unsigned len;
+
+	a64_guest.lift(&r, pc, (const void *)pc, &len);
+	return r;
+}
+
+/* One instruction at s->pc on memory `mem`, or on real memory when that is NULL. */
+static enum cg_stop eval_one(struct a64_state *s, u8 *mem)
+{
+	static v128 scratch[MAX_INST];
+	struct ir_region r;
 	struct ir_eval_env env = { .ctx = mem };
 	u64 pc = s->pc;
-	unsigned len;
+	unsigned len = 4;
 
 	if (mem) {
 		env.load = ev_load;
@@ -96,7 +109,7 @@ static enum cg_stop eval_one(struct a64_state *s, u8 *mem)
 	if (pc - CG_CODE >= CG_CODE_SIZE || pc & 3)
 		return CG_LEFT;
 	wild = false;
-	a64_guest.lift(&r, pc, (const void *)pc, &len);
+	r = lift_one(pc);
 	if (r.overflow)
 		return CG_UNSUPPORTED;
 	switch (ir_eval(&r, 0, r.ninst, &a64_guest, s, &env, scratch, &pc)) {
@@ -484,8 +497,6 @@ static const struct cg_map *map_at(const struct region *r, u64 host)
 	if (!k)
 		return &r->map[0];
 	k--;
-	while (k && r->map[k].off == off && r->map[k - 1].off == off && !r->map[k - 1].inside)
-		k--;
 	return &r->map[k];
 }
 
@@ -581,9 +592,11 @@ bool cg_flags_dead_at(u64 pc)
 {
 	while (pc - CG_CODE < CG_MAX * 4) {
 		struct guest_flow f = a64_guest.flow(pc, (const void *)pc);
+		struct ir_region r = lift_one(pc);
 
-		if (f.flags != GUEST_FLAGS_NONE)
-			return f.flags == GUEST_FLAGS_WRITE;
+		for (u32 k = 0; k < r.ninst; k++)
+			if (r.inst[k].op == IR_FGET || r.inst[k].op == IR_FSET)
+				return r.inst[k].op == IR_FSET;
 		if (f.kind != GUEST_FLOW_NEXT)
 			return f.kind != GUEST_FLOW_SYSCALL;
 		pc += 4;
@@ -655,10 +668,12 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 	m = map_at(r, rip);
 	if (sig == SIGFPE)
 		uc->uc_mcontext.fpregs->mxcsr &= ~1u;
+	else if (sig == SIGSEGV && si->si_code == 0x80)
+		;			/* #GP */
 	else if (sig != SIGSEGV || (u64)si->si_addr - CG_ZONE >= CG_ZONE_SIZE)
 		crash(strsignal(sig), rip, (u64)si->si_addr);
 	flags = context_to_state(&T->a64, r, m, uc);
-	if (sig == SIGSEGV) {
+	if (sig == SIGSEGV && si->si_code != 0x80) {
 		res->addr = (u64)si->si_addr;
 		res->host_pc = rip;
 		T->a64.pad = flags && !cg_flags_dead_at(T->a64.pc);		/* told to the comparison */
@@ -666,7 +681,7 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 	}
 	stop = eval_one(&T->a64, NULL);
 	if (stop != CG_RUNNING)
-		crash("SIGFPE, but the instruction does not evaluate", rip, 0);
+		crash("a trap, but the instruction does not evaluate", rip, 0);
 	T->host.g_rsp = gpr(uc, 4);
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)glue.reenter;
 	uc->uc_mcontext.gregs[REG_RBP] = (greg_t)((u64)T + X64_BIAS);

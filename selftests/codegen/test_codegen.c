@@ -23,7 +23,7 @@
 static const char *const classes[] = { "v2", "v3", "v4" };
 static u64 rng = 1;
 static unsigned show_max = 5, only_profile = ~0u, max_len = 20;
-static bool always_step;
+static bool always_step, verbose;
 static const char *only_op;
 static struct cg_result want, got;
 
@@ -497,6 +497,8 @@ static void report(struct cg_seq *q, const char *class, unsigned long n, u64 see
 	       (unsigned long long)q->slow_mask, (unsigned long long)q->interp_mask, (unsigned long long)q->init.fpcr,
 	       q->init.nzcv >> 28);
 	for (unsigned k = 0; k < q->n; k++) {
+		if (q->word[k] == NOP)
+			continue;
 		a64_disasm(q->word[k], CG_CODE + 4 * k, text, sizeof(text));
 		printf("  %2u %llx %08x  %s\n", k, (unsigned long long)CG_CODE + 4 * k, q->word[k], text);
 	}
@@ -505,6 +507,8 @@ static void report(struct cg_seq *q, const char *class, unsigned long n, u64 see
 
 		a64_decode(q->word[k], &in);
 		if (q->word[k] == NOP)
+			continue;
+		if (!verbose)
 			continue;
 		printf("  in %u: d x%u=%llx n x%u=%llx m x%u=%llx  vd %016llx%016llx vn %016llx%016llx vm %016llx%016llx\n", k,
 		       in.rd, (unsigned long long)q->init.x[in.rd], in.rn, (unsigned long long)q->init.x[in.rn],
@@ -547,7 +551,7 @@ int main(int argc, char **argv)
 	u64 seed = 1;
 	int o;
 
-	while ((o = getopt(argc, argv, "t:n:s:c:m:p:xl:o:")) != -1) {
+	while ((o = getopt(argc, argv, "t:n:s:c:m:p:xl:o:v")) != -1) {
 		switch (o) {
 		case 't': seconds = atof(optarg); break;
 		case 'n': max = strtoul(optarg, NULL, 0); break;
@@ -555,6 +559,7 @@ int main(int argc, char **argv)
 		case 'c': class = optarg; break;
 		case 'm': show_max = (unsigned)atoi(optarg); break;
 		case 'p': only_profile = (unsigned)atoi(optarg); break;
+		case 'v': verbose = true; break;
 		case 'x': always_step = true; break;
 		case 'l': max_len = (unsigned)atoi(optarg); break;
 		case 'o': only_op = optarg; break;

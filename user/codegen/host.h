@@ -46,6 +46,7 @@ struct x64_site {
 	u32 flags;			/* X64_SITE_* */
 };
 #define X64_SITE_CALL 1
+#define X64_SITE_STRICT 2		/* a call behind which flags are read: before it is made, strict_flags is needed everywhere */
 
 /* Where a block starts that may be entered from outside. */
 struct cg_entry {
@@ -88,7 +89,6 @@ struct cg_out {
 	u32 max_map, nmap;
 	u32 *retsite;			/* code offsets of return sites (patched when the region is invalidated) */
 	u32 max_retsite, nretsite;
-	bool wants_strict;		/* the guest expects flags to survive calls: strict_flags is needed everywhere */
 	u32 *site;			/* offsets in the cold code of struct x64_site */
 	u32 max_site, nsite;
 };

@@ -281,10 +281,6 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	} while (err == -28 && q.max_insns);
 	if (err)
 		return NULL;
-	if (o.cg.wants_strict) {
-		rt_cache_go_strict(c);
-		return make(c, t, pc);
-	}
 	if (c->nregion == c->max_region && !grow_regions(c))
 		return NULL;
 	r = keep(c, &o, pc, t->strict_fp);

@@ -107,6 +107,8 @@ static u64 on_link(void *p, u64 target, u64 site)
 
 	t->a64.pc = target;
 	rt_lock(&c->lock);
+	if (unlikely(((struct x64_site *)site)->flags & X64_SITE_STRICT))
+		rt_cache_go_strict(c);
 	e = rt_cache_get(t, target);
 	if (likely(e)) {
 		if (unlikely(rt.flags & RT_FLAG_TRACE))

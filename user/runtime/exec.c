@@ -61,7 +61,7 @@ struct exec {
 	bool below_root;		/* -L decided about one of the files */
 };
 
-/* ---- memory that a failed exec gives back ------------------------------------------------------------------------------ */
+/* ---- memory that a failed exec gives back ------------------------------------------------------------ */
 
 static struct leftover {
 	s32 tid;			/* 0: free */
@@ -105,7 +105,7 @@ void rt_exec_reap(s32 child_tid)
 			leftover_put(leftovers[i].addr, leftovers[i].size);
 }
 
-/* ---- text -------------------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------ */
 
 static char *add_text(char *p, const char *s)
 {
@@ -129,7 +129,7 @@ static char *add_number(char *p, u64 v, unsigned base)
 	return p;
 }
 
-/* ---- the runtime's own descriptors ---------------------------------------------------------------------------------------- */
+/* ---- the runtime's own descriptors ------------------------------------------------------------ */
 
 /* Whether rt.self_fd is ours in this process: a vfork child has set it in memory, but not in its parent's descriptors. */
 static struct {
@@ -196,7 +196,7 @@ static s64 exec_self(u64 *argv, u64 envp)
 	return sys(__NR_execve, rt.self_path, argv, envp);
 }
 
-/* ---- looking at a file ------------------------------------------------------------------------------------------------------ */
+/* ---- looking at a file ------------------------------------------------------------ */
 
 static void close_file(struct exec *e)
 {
@@ -308,7 +308,7 @@ static s64 check_interpreter(struct exec *e)
 	return 0;
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------------------------------------- */
+/* ---- scripts ------------------------------------------------------------ */
 
 static bool is_blank(char c)
 {
@@ -402,7 +402,7 @@ static s64 enter_script(struct exec *e)
 	return open_file(e);
 }
 
-/* ---- handing over -------------------------------------------------------------------------------------------------------------- */
+/* ---- handing over ------------------------------------------------------------ */
 
 /* Number of guest arguments; -EFAULT. */
 static s64 count_argv(u64 argv)
@@ -531,7 +531,7 @@ static s64 let_kernel(const struct exec *e, s64 dirfd, const char *path, u64 fla
 	return sys(__NR_execveat, dirfd, path, e->argv, e->envp, flags);
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the call ------------------------------------------------------------ */
 
 /* What the kernel calls a file that was given by a descriptor. */
 static void set_name(struct exec *e)

@@ -46,7 +46,7 @@ struct elf_file {
 	u8 head[4096] __attribute__((aligned(8)));
 };
 
-/* ---- opening and reading --------------------------------------------------------------------------------------------- */
+/* ---- opening and reading ------------------------------------------------------------ */
 
 static void die_open(const char *path, s64 err)
 {
@@ -99,7 +99,7 @@ static void open_file(struct elf_file *f, bool check_permission)
 		rt_die(CANNOT_RUN, "%s: cannot be read (error %ld)", f->path, -f->head_len);
 }
 
-/* ---- checks of the headers ------------------------------------------------------------------------------------------- */
+/* ---- checks of the headers ------------------------------------------------------------ */
 
 static const char *machine_name(const Elf64_Ehdr *e)
 {
@@ -226,7 +226,7 @@ static void read_headers(struct elf_file *f)
 	check_loads(f);
 }
 
-/* ---- mapping --------------------------------------------------------------------------------------------------------- */
+/* ---- mapping ------------------------------------------------------------ */
 
 static void die_map(const struct elf_file *f, u64 addr, u64 len, s64 err)
 {
@@ -272,6 +272,14 @@ static bool overlaps_earlier(const struct elf_file *f, unsigned i)
 	return false;
 }
 
+/* Would MAP_FIXED hit what we stand on: the runtime, or the kernel's initial stack? */
+static bool hits_us(u64 addr, u64 len)
+{
+	u64 lo = (u64)__builtin_frame_address(0) - 16 * PAGE, hi = PAGE_UP((u64)rt.self_path + 1);
+
+	return rt_mm_is_reserved(addr, addr + len) || (addr < hi && addr + len > lo);
+}
+
 /* 0 or -errno. */
 static s64 map_at(u64 addr, u64 len, u64 prot, bool replace, int fd, u64 offset)
 {
@@ -280,7 +288,7 @@ static s64 map_at(u64 addr, u64 len, u64 prot, bool replace, int fd, u64 offset)
 
 	if (!len)
 		return 0;
-	if (replace && rt_mm_is_reserved(addr, addr + len))
+	if (replace && hits_us(addr, len))
 		return -EEXIST;
 	p = sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 	if (p < 0)
@@ -378,7 +386,7 @@ static u64 map_image(const struct elf_file *f, u64 wish)
 	return bias;
 }
 
-/* ---- the two files ---------------------------------------------------------------------------------------------------- */
+/* ---- the two files ------------------------------------------------------------ */
 
 /* The kernel's rules, by which /proc/PID/stat is filled. */
 static void note_addresses(const struct elf_file *f, u64 bias, struct rt_image *img)
@@ -514,7 +522,7 @@ void rt_load(const struct rt_program *p, struct rt_image *img)
 	rt.brk_start = PAGE_UP(img->end) + (p->random >> 32 & 0x1fff) * PAGE;
 }
 
-/* ---- for tests -------------------------------------------------------------------------------------------------------- */
+/* ---- for tests ------------------------------------------------------------ */
 
 void rt_load_print(const struct rt_image *img)
 {

@@ -59,7 +59,7 @@ struct rt_mm {
 };
 static struct rt_mm mm;
 
-/* ---- lock ---------------------------------------------------------------------------------------------------------- */
+/* ---- lock ------------------------------------------------------------ */
 
 static void lock_take(u32 *lock)
 {
@@ -89,7 +89,7 @@ void rt_mm_unlock(void)
 	lock_give(&mm.lock);
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------ */
 
 /* First range that ends behind addr. */
 static u32 find(const struct block *b, u64 addr)
@@ -241,7 +241,7 @@ static bool has_exec(u64 start, u64 end)
 	return table_find(&mm.exec, start, end, &r);
 }
 
-/* ---- for the rest of the runtime ------------------------------------------------------------------------------------- */
+/* ---- for the rest of the runtime ------------------------------------------------------------ */
 
 void rt_mm_init(void)
 {
@@ -310,7 +310,7 @@ void rt_mm_exec_remove(u64 start, u64 end)
 	lock_give(&mm.lock);
 }
 
-/* ---- mmap & co. -------------------------------------------------------------------------------------------------------- */
+/* ---- mmap & co. ------------------------------------------------------------ */
 
 /* Under the lock: nothing of [start, end) may run any longer. */
 static void forget(u64 start, u64 end)
@@ -523,7 +523,7 @@ s64 rt_mm_madvise(u64 addr, u64 len, u64 advice)
 	return ret;
 }
 
-/* ---- brk ------------------------------------------------------------------------------------------------------------- */
+/* ---- brk ------------------------------------------------------------ */
 
 void rt_mm_set_brk(u64 start, bool native)
 {
@@ -586,7 +586,7 @@ s64 rt_mm_brk(u64 addr)
 	return (s64)addr;
 }
 
-/* ---- System V shared memory -------------------------------------------------------------------------------------------- */
+/* ---- System V shared memory ------------------------------------------------------------ */
 
 static u64 segment_size(s64 id)
 {

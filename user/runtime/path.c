@@ -14,7 +14,7 @@
 /* As Linux. */
 #define MAX_LINKS 40
 
-/* ---- below the root ---------------------------------------------------------------------------------------------------- */
+/* ---- below the root ------------------------------------------------------------ */
 
 /*
  * A walk: out is root + the part that is done and holds no link; rest is what is still to be walked. Following a link puts
@@ -144,7 +144,7 @@ const char *rt_path_below_root(const char *path, unsigned flags, char *buf)
 	return walk(&w, flags) ? buf : NULL;
 }
 
-/* ---- for system calls --------------------------------------------------------------------------------------------------- */
+/* ---- for system calls ------------------------------------------------------------ */
 
 const char *rt_path_resolve(struct rt_thread *t, int dirfd, const char *guest_path, unsigned flags, char *buf)
 {

@@ -20,7 +20,7 @@
 #include "runtime/start.h"
 #include "runtime/sys.h"
 
-/* ---- which file a path means -------------------------------------------------------------------------------------------- */
+/* ---- which file a path means ------------------------------------------------------------ */
 
 static const struct {
 	char name[10];
@@ -191,7 +191,7 @@ enum procfs_file procfs_classify(int dirfd, const char *path, s32 *pid)
 	return f;
 }
 
-/* ---- reading lines, writing a memfd ---------------------------------------------------------------------------------------- */
+/* ---- reading lines, writing a memfd ------------------------------------------------------------ */
 
 #define LINE_MAX_ (RT_PATH_MAX * 4 + 128)	/* the kernel writes a newline in a name as four characters */
 
@@ -303,7 +303,7 @@ static void put_number(struct scratch *s, u64 v)
 	put(s, digits, put_decimal(digits, v) - digits);
 }
 
-/* ---- maps ----------------------------------------------------------------------------------------------------------------- */
+/* ---- maps ------------------------------------------------------------ */
 
 struct map_line {
 	u64 start, end, offset;
@@ -437,7 +437,7 @@ static void write_maps(struct scratch *s, bool smaps)
 		put_vdso(s, smaps);
 }
 
-/* ---- cpuinfo ---------------------------------------------------------------------------------------------------------------- */
+/* ---- cpuinfo ------------------------------------------------------------ */
 
 /* The names of AT_HWCAP's bits, as arm64 Linux writes them. */
 static const char hwcap_names[][12] = {
@@ -513,7 +513,7 @@ static void write_cpuinfo(struct scratch *s)
 	}
 }
 
-/* ---- exe ------------------------------------------------------------------------------------------------------------------- */
+/* ---- exe ------------------------------------------------------------ */
 
 /* "/proc/<pid>/<file>", pid 0: self. */
 static void proc_path(char *buf, s32 pid, const char *file)
@@ -679,7 +679,7 @@ static s64 open_exe(s32 pid, u64 flags)
 	return sys(__NR_openat, AT_FDCWD, path, flags, 0);
 }
 
-/* ---- opening --------------------------------------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------ */
 
 static const char *const source[] = {
 	[PROCFS_MAPS] = "maps", [PROCFS_SMAPS] = "smaps", [PROCFS_CMDLINE] = "cmdline", [PROCFS_AUXV] = "auxv",

@@ -81,7 +81,7 @@ static void relocate_self(const Elf64_Dyn *d, u64 bias)
 	apply_relr(bias, relr, relr_size);
 }
 
-/* ---- the initial stack ---------------------------------------------------------------------------------------------- */
+/* ---- the initial stack ------------------------------------------------------------ */
 
 /* If s begins with prefix: what follows, else NULL. */
 static const char *after(const char *s, const char *prefix)
@@ -142,7 +142,7 @@ static u64 random_bits(const struct start *s, u64 image)
 	return x ^ x >> 31;
 }
 
-/* ---- the command line ------------------------------------------------------------------------------------------------ */
+/* ---- the command line ------------------------------------------------------------ */
 
 static u64 parse_number(const char *s, unsigned base)
 {
@@ -256,7 +256,7 @@ static void choose_features(const struct start *s)
 	rt.features &= class;
 }
 
-/* ---- entry ------------------------------------------------------------------------------------------------------------- */
+/* ---- entry ------------------------------------------------------------ */
 
 extern char _end[] __attribute__((visibility("hidden")));
 

@@ -270,8 +270,14 @@ RT_SYS_HANDLER(semctl)
 #define PTRACE_ARCH_PRCTL_ 30
 #define PTRACE_PEEKUSER_ 3
 #define PTRACE_POKEUSER_ 6
+#define PTRACE_GETREGSET_ 0x4204
+#define PTRACE_SETREGSET_ 0x4205
+#define PTRACE_GET_SYSCALL_INFO_ 0x420e
 
-/* Requests that a kernel for aarch64 does not have show x86 registers: refused, as there. */
+/*
+ * Requests that a kernel for aarch64 does not have, and those whose answer would be x86 registers: refused. The tracee's guest
+ * registers cannot be had yet.
+ */
 RT_SYS_HANDLER(ptrace)
 {
 	switch ((u32)a[0]) {
@@ -284,6 +290,9 @@ RT_SYS_HANDLER(ptrace)
 	case PTRACE_GETFPXREGS_:
 	case PTRACE_SETFPXREGS_:
 	case PTRACE_ARCH_PRCTL_:
+	case PTRACE_GETREGSET_:
+	case PTRACE_SETREGSET_:
+	case PTRACE_GET_SYSCALL_INFO_:
 		return -EIO;
 	}
 	return rt_host_call(t, __NR_ptrace, a);

@@ -11,7 +11,7 @@
 #include "runtime/rt.h"
 #include "runtime/sys.h"
 
-/* ---- the guest's ------------------------------------------------------------------------------------------------- */
+/* ---- the guest's ------------------------------------------------------------ */
 
 #define STRINGS									\
 	S(soname, "linux-vdso.so.1")						\
@@ -119,7 +119,7 @@ static const union {
 	},
 } };
 
-/* ---- the host's ---------------------------------------------------------------------------------------------------- */
+/* ---- the host's ------------------------------------------------------------ */
 
 /* The kernel's functions return int: the upper half of %rax is not defined. */
 static struct {

@@ -81,6 +81,7 @@ CHANGE(exec_stack, i->ph[3].p_flags = PF_R | PF_W | PF_X)
 CHANGE(fixed, i->e.e_type = ET_EXEC; i->ph[0].p_vaddr = 0x400000; i->ph[1].p_vaddr = 0x412000; i->e.e_entry = 0x400400)
 CHANGE(fixed_zero, i->e.e_type = ET_EXEC)
 CHANGE(fixed_stack, i->e.e_type = ET_EXEC; i->ph[0].p_vaddr = 0x10000; i->ph[1].p_vaddr = 0x20000; i->ph[1].p_memsz = 0x7fffffe00000)
+CHANGE(overlap_stack, i->e.e_type = ET_EXEC; i->ph[0].p_vaddr = i->ph[1].p_vaddr = 0x7ffbfc000000; i->ph[1].p_memsz = 0x403f00000)
 CHANGE(interp_empty, i->ph[4] = (Elf64_Phdr){ .p_type = PT_INTERP, .p_offset = 0x100, .p_filesz = 0 })
 CHANGE(interp_one, i->ph[4] = (Elf64_Phdr){ .p_type = PT_INTERP, .p_offset = 0x100, .p_filesz = 1 })
 CHANGE(interp_long, i->ph[4] = (Elf64_Phdr){ .p_type = PT_INTERP, .p_offset = 0x100, .p_filesz = 5000 })
@@ -151,6 +152,7 @@ static const struct damage cases[] = {
 	{ "fixed addresses", fixed, 0, "code 400000" },
 	{ "fixed at address 0", fixed_zero, 126, "root-or-mmap_min_addr" },
 	{ "fixed over the stack", fixed_stack, 126, "" },
+	{ "overlap that reaches over the stack", overlap_stack, 126, "memory" },
 	{ "interpreter's name of 0 bytes", interp_empty, 126, "impossible length" },
 	{ "interpreter's name of 1 byte", interp_one, 126, "impossible length" },
 	{ "interpreter's name too long", interp_long, 126, "impossible length" },

@@ -50,7 +50,7 @@ struct cg_stub {			/* an exit of the region */
 	u8 *disp;			/* rel32 in the hot code */
 	u64 target;
 	u8 flags_at;			/* where flags are at the jump; MEM when they need no saving */
-	u8 call;
+	u8 site_flags;			/* X64_SITE_* */
 	u16 block;			/* 0xffff: leaves the region; else an own block that wants flags in memory */
 };
 
@@ -184,6 +184,7 @@ void cg_flags_from(struct cg *c, u16 v, unsigned reg);
 void cg_flags_def(struct cg *c, u16 v, u8 kind);
 /* Brings F value v into EFLAGS; returns the kind. */
 u8 cg_flags_use(struct cg *c, u16 v);
+u8 cg_flags_use_carry(struct cg *c, u16 v);
 /* x86 condition(s) for cc: returns 1 or 2 conditions; *all: both must hold (else: any). May emit CMC. n = 0: never, -1: always. */
 int cg_conds(struct cg *c, u8 *kind, enum ir_cc cc, enum x64_cond out[2], bool *all);
 void cg_fget(struct cg *c, const struct ir_inst *i);

@@ -27,6 +27,8 @@ static bool flags_in_eflags(const struct cg *c)
  */
 static void jump_to(struct cg *c, int cc, bool call, u64 target)
 {
+	bool strict = call && !c->opt->strict_flags && c->block + 1 < c->r->nblock &&
+		      c->r->block[c->block + 1].pc == c->pc + c->pc_len && c->block_live[c->block + 1] == CG_FLAGS_READ;
 	static const u8 nop[4][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
 	u32 own = call ? 0xffff : own_block(c, target);
 	bool save = flags_in_eflags(c);
@@ -66,7 +68,7 @@ static void jump_to(struct cg *c, int cc, bool call, u64 target)
 		return;
 	}
 	s = &c->stub[c->nstub++];
-	*s = (struct cg_stub){ .disp = disp, .target = target, .flags_at = save ? c->flags_at : CG_FLAGS_MEM, .call = call,
+	*s = (struct cg_stub){ .disp = disp, .target = target, .flags_at = save ? c->flags_at : CG_FLAGS_MEM, .site_flags = (call ? X64_SITE_CALL : 0) | (strict ? X64_SITE_STRICT : 0),
 			       .block = (u16)own };
 }
 
@@ -342,7 +344,7 @@ static void exit_stub(struct cg *c, const struct cg_stub *s)
 	site->disp = (s32)(s->disp - (u8 *)site);
 	site->tail = tail ? (s32)(tail - (u8 *)site) : 0;
 	site->stub = (s32)(stub - (u8 *)site);
-	site->flags = s->call ? X64_SITE_CALL : 0;
+	site->flags = s->site_flags;
 	if (o->nsite >= o->max_site)
 		c->full = true;
 	else

@@ -154,6 +154,27 @@ u8 cg_flags_use(struct cg *c, u16 v)
 	return CG_FLAGS_SUB;
 }
 
+/* The same, but never as UCOMIS leaves them: for arithmetic with the carry. */
+u8 cg_flags_use_carry(struct cg *c, u16 v)
+{
+	u8 kind = cg_flags_use(c, v);
+
+	if (kind != CG_FLAGS_FCMP && kind != CG_FLAGS_FCMP_SWAP)
+		return kind;
+	v = cg_canon(c, v);
+	if (c->flags_at == kind) {
+		save(c);
+	} else {
+		cg_take(c, RAX);
+		cg_flags_store(&c->b, kind);
+		cg_untake(c, RAX);
+	}
+	load_hflags(c);
+	c->flags_val = v;
+	c->val[v].reg = CG_FLAGS_SUB;
+	return CG_FLAGS_SUB;
+}
+
 static const u8 cc_sub[16] = {
 	X64_E, X64_NE, X64_AE, X64_B, X64_S, X64_NS, X64_O, X64_NO, X64_A, X64_BE, X64_GE, X64_L, X64_G, X64_LE, 0, 0
 };
@@ -332,12 +353,10 @@ static void emit_logic_flags(struct cg *c, const struct ir_inst *i)
 static void emit_carry_flags(struct cg *c, const struct ir_inst *i)
 {
 	bool sub = i->op == IR_FL_SBC;
-	u8 kind = cg_flags_use(c, i->c);
+	u8 kind = cg_flags_use_carry(c, i->c);
 	unsigned w = cg_w(i), t = cg_temp(c), a = cg_use(c, i->a), b = cg_use(c, i->b);
 
 	x64_mov(&c->b, w, t, a);
-	if (kind == CG_FLAGS_FCMP || kind == CG_FLAGS_FCMP_SWAP)
-		c->full = true;
 	/* x86 SBB subtracts CF = NOT C, ADC adds CF = C */
 	if ((kind == CG_FLAGS_SUB) != sub)
 		x64_b(&c->b, 0xf5);

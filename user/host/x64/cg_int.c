@@ -83,12 +83,9 @@ flags:
 static void carry(struct cg *c, const struct ir_inst *i)
 {
 	bool sub = i->op == IR_SBC, fuse = c->val[c->cur].fuse;
-	u8 kind = cg_flags_use(c, i->c);
+	u8 kind = cg_flags_use_carry(c, i->c);
 	unsigned w = cg_w(i), a = cg_use(c, i->a), b = cg_use(c, i->b), d, t;
-	if (kind == CG_FLAGS_FCMP || kind == CG_FLAGS_FCMP_SWAP) {
-		cg_flags_store(&c->b, kind);
-		c->full = true;
-	}
+
 	if (!fuse && cg_flags_live(c) && c->flags_at != CG_FLAGS_MEM) {
 		/* guest flags are needed later: save them, they stay in EFLAGS too */
 		cg_clobber_flags(c);

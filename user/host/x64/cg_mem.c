@@ -284,6 +284,10 @@ static void cmpxchg16(struct cg *c, struct x64_mem m)
 	struct x64_mem save = cg_host_mem(X64_SPILL + 8 * 30);
 
 	x64_lea(&c->b, 1, RAX, m);
+	x64_b(&c->b, 0x44);		/* movaps xmm14, [rax]: traps when not aligned */
+	x64_b(&c->b, 0x0f);
+	x64_b(&c->b, 0x28);
+	x64_b(&c->b, 0x30);
 	x64_b(&c->b, 0xf0);
 	x64_alu_mi(&c->b, X64_OR, 1, x64_m(RAX, 0), 0);
 	x64_st(&c->b, 1, R15, save);

@@ -319,21 +319,6 @@ static unsigned passes_flags(struct cg *c, const struct ir_block *bl)
 	return 0;
 }
 
-/* Does code behind a call read flags that the callee is thought to destroy? */
-static bool reads_after_call(const struct cg *c)
-{
-	const struct ir_region *r = c->r;
-
-	for (u32 k = 0; k + 1 < r->nblock; k++) {
-		const struct ir_block *b = &r->block[k];
-		const struct ir_inst *last = &r->inst[b->first + b->count - 1];
-
-		if ((last->op == IR_CALL || last->op == IR_ICALL) && c->block_live[k + 1] == CG_FLAGS_READ)
-			return true;
-	}
-	return false;
-}
-
 static void analyse(struct cg *c)
 {
 	struct ir_region *r = c->r;
@@ -352,7 +337,6 @@ static void analyse(struct cg *c)
 				changed |= c->block_live[k] != 0;
 			}
 	} while (changed);
-	c->out->wants_strict = !c->opt->strict_flags && reads_after_call(c);
 }
 
 /* --- emission --------------------------------------------------------------------------------------------------------- */

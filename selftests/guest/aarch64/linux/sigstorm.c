@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "ktap.h"
@@ -106,6 +107,58 @@ static void *loops(void *arg)
 	return NULL;
 }
 
+/* A megabyte through a pipe in odd pieces, with forks beside it: calls are interrupted and restarted, and no byte is lost. */
+static int to[2];
+
+static void *writer(void *arg)
+{
+	unsigned char buf[777];
+	unsigned n = 0;
+
+	while (n < 1u << 20) {
+		ssize_t w;
+
+		for (unsigned i = 0; i < sizeof(buf); i++)
+			buf[i] = (unsigned char)((n + i) * 7 >> 3);
+		w = write(to[1], buf, sizeof(buf));
+		if (w <= 0)
+			break;
+		n += (unsigned)w;
+	}
+	close(to[1]);
+	return arg;
+}
+
+static void test_calls(void)
+{
+	unsigned char buf[1000];
+	unsigned n = 0, bad = 0, forks = 0;
+	pthread_t t;
+	ssize_t r;
+
+	if (pipe(to))
+		exit(1);
+	pthread_create(&t, NULL, writer, NULL);
+	while ((r = read(to[0], buf, sizeof(buf))) > 0) {
+		for (unsigned i = 0; i < (unsigned)r; i++)
+			bad += buf[i] != (unsigned char)((n + i) * 7 >> 3);
+		n += (unsigned)r;
+		if (n % 64 == 1) {
+			pid_t pid = fork();
+			int status;
+
+			if (!pid)
+				_exit(17);
+			while (waitpid(pid, &status, 0) != pid)
+				;
+			forks++;
+			bad += status != 17 << 8;
+		}
+	}
+	pthread_join(t, NULL);
+	check(r == 0 && n >= 1u << 20 && !bad, "calls restarted without loss (%u bytes, %u bad, %u forks)", n, bad, forks);
+}
+
 int main(void)
 {
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
@@ -135,6 +188,7 @@ int main(void)
 	pthread_join(a, NULL);
 	pthread_join(b, NULL);
 	check(!bad2[0] && !bad2[1] && !bad2[2] && !bad3[0] && !bad3[1] && !bad3[2], "the same in two threads");
+	test_calls();
 	setitimer(ITIMER_REAL, &off, NULL);
 	return ktap_end();
 }
