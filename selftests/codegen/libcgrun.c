@@ -192,7 +192,7 @@ static u8 home[96];
 static u8 *hot, *hot_p, *cold_p, *pool_p, *glue_code;
 static void *scratch_mem;
 static struct region regions[MAX_REGIONS];
-static unsigned nregion;
+static unsigned nregion, first_region;	/* those before the first were made for another mode of FP */
 static const struct cg_seq *seq;
 static struct cg_result *res;
 static sigjmp_buf out_of_code;
@@ -244,7 +244,7 @@ static const void *fetch(void *ctx, u64 pc, size_t *avail)
 
 static u8 *find(u64 pc, bool *needs_flags)
 {
-	for (unsigned k = 0; k < nregion; k++)
+	for (unsigned k = first_region; k < nregion; k++)
 		for (unsigned n = 0; n < regions[k].o.cg.nentry; n++)
 			if (regions[k].entry[n].pc == pc) {
 				*needs_flags = regions[k].entry[n].needs_flags;
@@ -346,6 +346,12 @@ static u64 do_rtcall(void *t, u64 which, u64 a, u64 b, u64 pc)
 	switch ((enum ir_rt)which) {
 	case IR_RT_GET_FPCR: return T->a64.fpcr;
 	case IR_RT_SET_FPCR:
+		if (strict_fp(a) != strict_fp(T->a64.fpcr)) {
+			first_region = nregion;
+			T->host.g_rsp = T->host.rstack_hi;
+			for (unsigned k = 0; k < CG_MAX + 2; k++)
+				T->jcache[CG_CODE / 4 % X64_JCACHE_ENTRIES + k].pc = ~0ull;
+		}
 		T->a64.fpcr = a & A64_FPCR_MASK;
 		T->a64.fpsr |= fpsr_of(cur_mxcsr);
 		new_mxcsr = mxcsr_of(a);
@@ -367,7 +373,8 @@ static u64 do_interp(void *t, u64 pc, u64 a, u64 b, u64 c)
 	T->a64.fpsr |= fpsr_of(cur_mxcsr);
 	T->a64.pc = pc;
 	T->a64.nzcv = x64_flags_to_nzcv(T->host.hflags);
-	stop = eval_one(&T->a64, NULL);
+	T->a64.pad = 1;
+	stop = eval_one(&T->a64, (u8 *)CG_WIN);
 	if (stop != CG_RUNNING)
 		leave(stop, T->a64.pc);
 	T->host.hflags = x64_flags_from_nzcv(T->a64.nzcv);
@@ -594,9 +601,14 @@ bool cg_flags_dead_at(u64 pc)
 		struct guest_flow f = a64_guest.flow(pc, (const void *)pc);
 		struct ir_region r = lift_one(pc);
 
-		for (u32 k = 0; k < r.ninst; k++)
-			if (r.inst[k].op == IR_FGET || r.inst[k].op == IR_FSET)
-				return r.inst[k].op == IR_FSET;
+		bool reads = false, writes = false;
+
+		for (u32 k = 0; k < r.ninst; k++) {
+			reads |= r.inst[k].op == IR_FGET;
+			writes |= r.inst[k].op == IR_FSET;
+		}
+		if (reads || writes)
+			return writes;
 		if (f.kind != GUEST_FLOW_NEXT)
 			return f.kind != GUEST_FLOW_SYSCALL;
 		pc += 4;
@@ -679,7 +691,7 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 		T->a64.pad = flags && !cg_flags_dead_at(T->a64.pc);		/* told to the comparison */
 		leave(CG_FAULT, T->a64.pc);
 	}
-	stop = eval_one(&T->a64, NULL);
+	stop = eval_one(&T->a64, (u8 *)CG_WIN);
 	if (stop != CG_RUNNING)
 		crash("a trap, but the instruction does not evaluate", rip, 0);
 	T->host.g_rsp = gpr(uc, 4);
@@ -781,7 +793,7 @@ void cg_run(struct cg_result *r, const struct cg_seq *q)
 	hot_p = hot;
 	cold_p = hot + HOT_SIZE;
 	pool_p = hot + 2 * HOT_SIZE;
-	nregion = 0;
+	nregion = first_region = 0;
 	seq = q;
 	res = r;
 	step_at = 0;

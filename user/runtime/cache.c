@@ -398,13 +398,8 @@ const struct cg_map *rt_region_map(const struct rt_region *r, u64 host)
 		else
 			hi = mid;
 	}
-	if (!lo)
-		return &r->map[0];
-	/* several at the same place: at the place itself the first has not begun either */
-	lo--;
-	while (lo && r->map[lo].off == off && r->map[lo - 1].off == off && !r->map[lo - 1].inside)
-		lo--;
-	return &r->map[lo];
+	/* several at the same place: those before the last made no code, and are complete */
+	return &r->map[lo ? lo - 1 : 0];
 }
 
 bool rt_pc_in_code(u64 host)

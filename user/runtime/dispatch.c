@@ -13,6 +13,7 @@
 #include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/sys.h"
+#include "runtime/uaccess.h"
 
 #define SIGILL 4
 #define SIGTRAP 5
@@ -29,7 +30,12 @@
 /* For RT_FLAG_TRACE, with which every region is one instruction and nothing is linked. */
 static void trace(const struct rt_thread *t, u64 pc)
 {
-	rt_msg("trace pc %lx nzcv %x", pc, x64_flags_to_nzcv(t->host.hflags) >> 28);
+	u64 w, sum = 0;
+
+	/* what is on the stack, summed up */
+	for (unsigned k = 0; k < 64 && !rt_get_u64(&w, t->a64.x[31] + 8 * k); k++)
+		sum = (sum + w) * 0x9e3779b97f4a7c15ull;
+	rt_msg("trace pc %lx nzcv %x stack %lx", pc, x64_flags_to_nzcv(t->host.hflags) >> 28, sum);
 	for (unsigned k = 0; k < 32; k += 4)
 		rt_msg(" x%d %lx %lx %lx %lx", k, t->a64.x[k], t->a64.x[k + 1], t->a64.x[k + 2], t->a64.x[k + 3]);
 }

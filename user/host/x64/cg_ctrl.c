@@ -106,7 +106,7 @@ static void exit_reg(struct cg *c, const struct ir_inst *i)
 
 	if (i->op == IR_EXIT_Z || i->op == IR_EXIT_NZ) {
 		cc = i->op == IR_EXIT_Z ? X64_E : X64_NE;
-		if (cg_in_mem(c, i->a, &m)) {
+		if (cg_in_mem(c, i->a, &m) && (!w || c->r->inst[cg_canon(c, i->a)].type == IR_I64)) {
 			cg_flags_sync(c);
 			x64_alu_mi(&c->b, X64_CMP, w, m, 0);
 		} else {

@@ -292,7 +292,7 @@ static void emit_sub_flags(struct cg *c, const struct ir_inst *i)
 		return;
 	}
 	a = cg_use(c, i->a);
-	if (cg_in_mem(c, i->b, &m)) {
+	if (cg_in_mem(c, i->b, &m) && (!w || c->r->inst[cg_canon(c, i->b)].type == IR_I64)) {
 		cg_clobber_flags(c);
 		x64_alu_rm(&c->b, X64_CMP, w, a, m);
 	} else {

@@ -278,14 +278,14 @@ static void extend(struct cg *c, const struct ir_inst *i, unsigned bits, bool si
 	struct cg_val *v = cg_v(c, i->a);
 	unsigned w = cg_w(i), a, d;
 
-	if (!sign && bits == 32 && v->reg != X64_NOREG && v->zext) {	/* nothing to do: the same value */
+	a = cg_use(c, i->a);
+	if (!sign && bits == 32 && v->zext) {	/* nothing to do: the same value */
 		u16 id = cg_canon(c, i->a);
 
 		c->val[c->cur].canon = id;
 		v->last = MAX(v->last, c->val[c->cur].last);
 		return;
 	}
-	a = cg_use(c, i->a);
 	d = cg_dest(c, c->cur, i->a);
 	if (bits == 32) {
 		if (sign && w)

@@ -271,9 +271,26 @@ static void leave_slot(struct cg *c, unsigned slot)
 	c->val[id].mem = CG_NOWHERE;
 }
 
+/* The value that slot has, if it is still somewhere (it may have lived in a home that has changed), or IR_NONE. */
+static u16 slot_value(struct cg *c, unsigned slot)
+{
+	u16 id = c->slot_val[slot];
+
+	if (id != IR_NONE && c->val[id].reg == X64_NOREG && c->val[id].mem == CG_NOWHERE && c->r->inst[id].op != IR_CONST &&
+	    c->r->inst[id].op != IR_GADDR && c->r->inst[id].op != IR_VCONST)
+		id = c->slot_val[slot] = IR_NONE;
+	return id;
+}
+
+/* d read the slot's low half: the slot's upper half is not what d's register has there. */
+static bool low_half(const struct ir_inst *d, unsigned slot)
+{
+	return d->op == IR_GET && d->type == IR_I32 && d->aux == slot;
+}
+
 void cg_get(struct cg *c, const struct ir_inst *i)
 {
-	u16 id = c->cur, same = c->slot_val[i->aux];
+	u16 id = c->cur, same = slot_value(c, i->aux);
 	struct cg_val *v = &c->val[id];
 
 	if (same != IR_NONE) {
@@ -348,10 +365,9 @@ static void set_home(struct cg *c, const struct ir_inst *i, u16 id, struct cg_va
 	}
 	x64_mov(&c->b, i->type == IR_I64, home, v->reg);
 	if ((CG_TEMPS >> v->reg & 1) && (i->type == IR_I64 || c->r->inst[id].type == IR_I32)) {
-		/* from now on it lives in the home */
+		/* from now on it lives in the home (and in memory, if it is another slot's value too) */
 		c->gpr_val[v->reg] = IR_NONE;
 		put_back_spill(c, v, false);
-		v->mem = CG_NOWHERE;
 		v->reg = home;
 		v->zext |= i->type == IR_I32;
 		c->gpr_val[home] = id;
@@ -367,7 +383,8 @@ void cg_set(struct cg *c, const struct ir_inst *i)
 	unsigned reg;
 	s64 imm;
 
-	if (c->slot_val[i->aux] == id && v->reg != X64_NOREG && (i->type == IR_I64 || v->zext))
+	if (c->slot_val[i->aux] == id && v->reg != X64_NOREG && (i->type == IR_I64 || v->zext) &&
+	    !low_half(&c->r->inst[id], i->aux))
 		return;
 	if (c->home[i->aux] != X64_NOREG) {
 		set_home(c, i, id, v, c->home[i->aux]);
@@ -574,7 +591,7 @@ void cg_vdef(struct cg *c, u16 id, unsigned reg, unsigned zbytes)
 
 void cg_vget(struct cg *c, const struct ir_inst *i)
 {
-	u16 id = c->cur, same = c->slot_val[i->aux];
+	u16 id = c->cur, same = slot_value(c, i->aux);
 	struct cg_val *v = &c->val[id];
 
 	if (same != IR_NONE) {
@@ -616,7 +633,6 @@ void cg_vset(struct cg *c, const struct ir_inst *i)
 				return;		/* lives elsewhere; the next GET finds the home */
 			c->vec_val[v->reg] = IR_NONE;
 			put_back_spill(c, v, true);
-			v->mem = CG_NOWHERE;
 			v->reg = home;
 			c->vec_val[home] = id;
 		}
