@@ -7,6 +7,7 @@ stdout, and results.csv and results.svg below build/bench. Exit status 1 if any 
 """
 import argparse
 import collections
+import fcntl
 import glob
 import os
 import re
@@ -27,7 +28,7 @@ BUDGET = 5.0                    # seconds after which a column is not measured a
 QUICK_DIVISOR = 2               # of the kernels' counts
 
 Item = collections.namedtuple("Item", "group name compare input command count")
-Run = collections.namedtuple("Run", "cpu wall rss status output")
+Run = collections.namedtuple("Run", "cpu wall rss status output message")
 
 
 def read_table(name, fields):
@@ -125,7 +126,9 @@ def measure(column, item, options, limit):
     if item.group == "ssl" and not status:
         cpu = wall = seconds_per_operation(content.decode(errors="replace")) or 0
         status = 0 if cpu else 1
-    return Run(cpu, wall, max(r[3] for r in rows), status, content)
+    with open(output + ".err", errors="replace") as f:
+        message = (f.read().strip().splitlines() or [""])[-1]
+    return Run(cpu, wall, max(r[3] for r in rows), status, content, message)
 
 
 def seconds_per_operation(text):
@@ -160,12 +163,14 @@ def judge(item, column, runs, results):
         return "timeout"
     if last.status:
         return "exit %d" % last.status if last.status < 128 else "signal %d" % (last.status - 128)
-    for other, others in results.items():
-        if other is column or not others or others[0].status:
+    for other, others in results.items():       # the columns before this one, and its own first run
+        if not others or others[0].status:
             continue
         guest = not (other.native or column.native)
         if comparable(item, last.output, guest) != comparable(item, others[0].output, guest):
             return "DIFFERS"
+        if other is column:
+            break
     return None
 
 
@@ -191,7 +196,7 @@ def run_item(item, cols, options):
         good = None if column in faults else statistics.median(r.wall if options.wall else r.cpu for r in runs)
         out[column.name] = report.Cell(good, statistics.median(r.cpu for r in runs),
                                        statistics.median(r.wall for r in runs), max(r.rss for r in runs),
-                                       faults.get(column))
+                                       faults.get(column), runs[-1].message)
     return out
 
 
@@ -265,6 +270,12 @@ def main():
         print(" ".join(sorted(needs(items, options))))
         return 0
     cols = columns(options)
+    lock = open(os.path.join(OUT, ".lock"), "w")        # until the end: two at once would disturb each other
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("waiting for another run to end", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
     table = report.Table([c.name for c in cols], "elapsed" if options.wall else "user + system",
                          os.path.join(OUT, "results"))
     table.head()

@@ -6,8 +6,9 @@ import html
 import math
 import os
 
-# seconds: what ratios are made of, None if there is a fault; cpu, wall in seconds; rss in KiB; fault: text or None
-Cell = collections.namedtuple("Cell", "seconds cpu wall rss fault")
+# seconds: what ratios are made of, None if there is a fault; cpu, wall in seconds; rss in KiB; fault: text or
+# None; message: the last line on stderr
+Cell = collections.namedtuple("Cell", "seconds cpu wall rss fault message")
 
 COLOURS = ["#8a8f98", "#b7bcc4", "#1f6feb"]
 
@@ -46,7 +47,7 @@ class Table:
             if cell.fault:
                 line += "%20s" % cell.fault
                 if cell.fault != "skipped":
-                    self.faults.append("%s:%s on %s: %s" % (group, name, column, cell.fault))
+                    self.faults.append("%s:%s on %s: %s %s" % (group, name, column, cell.fault, cell.message[:100]))
             elif column == self.columns[0]:
                 line += "%20s" % duration(cell.seconds)
             else:

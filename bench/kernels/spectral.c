@@ -31,6 +31,8 @@ void kernel(long n)
 	while (n--) {
 		multiply(u, t, 0), multiply(t, v, 1);
 		multiply(v, t, 0), multiply(t, u, 1);
+		for (int i = 0; n && i < SIZE; i++)
+			u[i] /= v[0];	/* or it would grow without end */
 	}
 	for (int i = 0; i < SIZE; i++)
 		uv += u[i] * v[i], vv += v[i] * v[i];

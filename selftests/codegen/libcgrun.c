@@ -30,6 +30,7 @@ static bool wild;
 
 static int shadow(u8 *mem, u64 addr, unsigned size, bool store, u8 **at)
 {
+	addr &= ~0ull >> 8;		/* top byte ignored */
 	if (addr - CG_WIN < CG_WIN_SIZE && size <= CG_WIN + CG_WIN_SIZE - addr) {
 		*at = mem + (addr - CG_WIN);
 		return 0;
@@ -92,6 +93,17 @@ static struct ir_region lift_one(u64 pc)
 	return r;
 }
 
+/* A store-exclusive of another size than the load's may succeed or not. */
+static bool mismatched_exclusive(const struct a64_state *s)
+{
+	struct a64_insn in;
+
+	a64_decode(*(const u32 *)s->pc, &in);
+	if ((in.op != A64_OP_STXR && in.op != A64_OP_STXP) || s->excl_addr == A64_EXCL_NONE)
+		return false;
+	return s->excl_size && s->excl_size != 1ull << in.size << (in.op == A64_OP_STXP);
+}
+
 /* One instruction at s->pc on memory `mem`, or on real memory when that is NULL. */
 static enum cg_stop eval_one(struct a64_state *s, u8 *mem)
 {
@@ -109,6 +121,8 @@ static enum cg_stop eval_one(struct a64_state *s, u8 *mem)
 	if (pc - CG_CODE >= CG_CODE_SIZE || pc & 3)
 		return CG_LEFT;
 	wild = false;
+	if (mismatched_exclusive(s))
+		return CG_WILD;
 	r = lift_one(pc);
 	if (r.overflow)
 		return CG_UNSUPPORTED;
@@ -276,6 +290,29 @@ static bool slow_fp(void *ctx, u64 pc)
 
 static u32 cur_mxcsr, new_mxcsr;
 
+/* Outputs that are too small: nothing beyond them may be written, and a second try with more room must not notice. */
+static void translate_tight(const struct translate_req *q, struct region *r)
+{
+	u32 t = seq->tight, max_code = 256 + t % 1024, max_cold = 128 + t / 7 % 1024;
+	u8 *end[2] = { hot_p + max_code, cold_p + max_cold };
+
+	r->o = (struct translate_out){ .cg = { .code = hot_p, .max_code = max_code, .cold = cold_p, .max_cold = max_cold,
+			.pool = (u8 *)((u64)(cold_p + max_cold) & ~15ull), .entry = r->entry, .max_entry = 1 + t / 3 % 32,
+			.map = r->map, .max_map = 1 + t / 5 % 128, .retsite = r->retsite, .max_retsite = t % 3,
+			.site = r->site, .max_site = t % 5 } };
+	for (unsigned p = 0; p < 2; p++)
+		memset(end[p], 0xa5, 512);
+	memset(&r->entry[r->o.cg.max_entry], 0xa5, sizeof(r->entry[0]));
+	memset(&r->map[r->o.cg.max_map], 0xa5, sizeof(r->map[0]));
+	translate(q, &r->o, scratch_mem);
+	for (unsigned p = 0; p < 2; p++)
+		for (unsigned k = 0; k < 512; k++)
+			if (end[p][k] != 0xa5)
+				crash(p ? "cold code written beyond its end" : "hot code written beyond its end", (u64)end[p] + k, 0);
+	if (r->entry[r->o.cg.max_entry].pc != 0xa5a5a5a5a5a5a5a5ull || r->map[r->o.cg.max_map].off != 0xa5a5a5a5u)
+		crash("entries or map written beyond the end", 0, 0);
+}
+
 static u8 *get(u64 pc, bool *needs_flags)
 {
 	struct region *r = &regions[nregion];
@@ -294,6 +331,8 @@ static u8 *get(u64 pc, bool *needs_flags)
 	}
 	if (nregion == MAX_REGIONS)
 		leave(CG_NOTRANS, pc);
+	if (seq->tight)
+		translate_tight(&q, r);
 	r->pc = pc;
 	r->o = (struct translate_out){ .cg = { .code = hot_p, .max_code = HOT_SIZE / 2, .cold = cold_p,
 			.max_cold = (u32)(pool_p - cold_p), .pool = pool_p, .entry = r->entry,
@@ -574,6 +613,7 @@ static bool context_to_state(struct a64_state *s, const struct region *r, const 
 const char *cg_state_diff(const struct a64_state *a, const struct a64_state *b, bool flags)
 {
 	static char what[16];
+	u64 fpsr;
 
 	for (unsigned k = 0; k < 32; k++) {
 		if (a->x[k] != b->x[k]) {
@@ -587,7 +627,9 @@ const char *cg_state_diff(const struct a64_state *a, const struct a64_state *b, 
 	}
 	if (flags && a->nzcv >> 28 != b->nzcv >> 28)
 		return "nzcv";
-	if ((a->fpsr ^ b->fpsr) & A64_FPSR_MASK)
+	/* x86 finds underflow after rounding, Arm before: a result that is rounded up to a normal number */
+	fpsr = (a->fpsr ^ b->fpsr) & A64_FPSR_MASK;
+	if (fpsr && !(fpsr == A64_FPSR_UFC && a->fpsr & A64_FPSR_IXC))
 		return "fpsr";
 	if (a->fpcr != b->fpcr)
 		return "fpcr";
@@ -692,6 +734,10 @@ static void on_signal(int sig, siginfo_t *si, void *ctx)
 		leave(CG_FAULT, T->a64.pc);
 	}
 	stop = eval_one(&T->a64, (u8 *)CG_WIN);
+	if (stop == CG_FAULT) {			/* a tagged address */
+		T->a64.pad = flags && !cg_flags_dead_at(T->a64.pc);
+		leave(CG_FAULT, T->a64.pc);
+	}
 	if (stop != CG_RUNNING)
 		crash("a trap, but the instruction does not evaluate", rip, 0);
 	T->host.g_rsp = gpr(uc, 4);

@@ -49,6 +49,7 @@ struct cg_seq {
 	/* how it is translated */
 	unsigned max_insns;
 	bool strict_flags, single_step;
+	u32 tight;			/* not 0: how small the outputs are, at the first try */
 	u64 slow_mask, interp_mask;	/* by instruction number: through the evaluator */
 };
 

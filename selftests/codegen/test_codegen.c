@@ -149,6 +149,7 @@ static const u8 weights[][K_KINDS] = {
 	{ 0,        40, 60,  0,  0,   0,  0, 0,  0,  2 },
 	{ 0,        30, 30, 40,  5,   0,  0, 0,  0,  1 },
 	{ 0,         5,  5, 10, 60,   5,  0, 0,  0,  1 },
+	{ 0,        60, 10, 10,  0,   0,  0, 0,  3,  1 },
 	{ 0,         5,  5,  5,  0,  20, 60, 5, 15,  0 },
 	{ 0,         5, 15,  5,  0,  10, 10, 50, 30, 3 },
 	{ 0,        20, 20, 20, 10,  10, 20, 10, 10, 2 },
@@ -159,7 +160,7 @@ static unsigned npool;
 
 static u32 random_reg(void)
 {
-	return below(12) ? pool_regs[below(npool)] : below(32);
+	return below(16) ? pool_regs[below(npool)] : below(32);
 }
 
 static u32 fix_system(u32 word)
@@ -223,6 +224,8 @@ static void random_state(struct cg_seq *q)
 			q->init.x[reg] = CG_WIN + (diff_rand(&s) % 16 ? diff_rand(&s) % (CG_WIN_SIZE - 512) : CG_WIN_SIZE - diff_rand(&s) % 40);
 		if (reg != 31 && diff_rand(&s) & 1)
 			q->init.x[reg] &= ~15ull;
+		if (reg != 31 && diff_rand(&s) % 32 == 0)
+			q->init.x[reg] |= diff_rand(&s) << 56;	/* a tag */
 	}
 	q->init.nzcv = (u32)(diff_rand(&s) & 15) << 28;
 	if (diff_rand(&s) % 4 == 0)
@@ -316,7 +319,7 @@ static void make_call(struct cg_seq *q)
 
 static void make_seq(struct cg_seq *q, unsigned profile)
 {
-	unsigned shape = below(8);
+	unsigned shape = below(10);
 
 	memset(q, 0, offsetof(struct cg_seq, mem));
 	npool = 2 + below(6);
@@ -326,11 +329,14 @@ static void make_seq(struct cg_seq *q, unsigned profile)
 	q->n = 1 + below(max_len);
 	q->max_insns = below(3) ? 64 : 1 + below(8);
 	q->strict_flags = true;
+	q->tight = below(16) ? 0 : 1 + below(1u << 20);
 	q->single_step = always_step || !below(16);
 	q->slow_mask = below(8) ? 0 : rnd() & rnd();
 	q->interp_mask = below(16) ? 0 : rnd() & rnd() & rnd();
-	make_straight(q, weights[profile], shape == 1 || shape == 2);
-	if (shape == 2 && q->n > 5)
+	make_straight(q, weights[profile], shape == 1 || shape == 2 || shape >= 7);
+	if (shape >= 8 && q->n > 5)
+		make_loop(q);		/* one in the other, or crossing */
+	if ((shape == 2 || shape >= 7) && q->n > 5)
 		make_loop(q);
 	if (shape == 3 && q->n > 5)
 		make_call(q);
@@ -445,7 +451,7 @@ static void shrink(struct cg_seq *q)
 		if (t.n && still(&t))
 			*q = t;
 	}
-	for (unsigned k = 0; k < 5; k++) {	/* simpler circumstances */
+	for (unsigned k = 0; k < 6; k++) {	/* simpler circumstances */
 		t = *q;
 		if (k == 0)
 			t.slow_mask = 0;
@@ -457,6 +463,8 @@ static void shrink(struct cg_seq *q)
 			t.single_step = false;
 		if (k == 4)
 			t.init.fpcr = 0;
+		if (k == 5)
+			t.tight = 0;
 		if (still(&t))
 			*q = t;
 	}
@@ -492,8 +500,8 @@ static void report(struct cg_seq *q, const char *class, unsigned long n, u64 see
 	seen[nseen++].count = 1;
 	if (nseen > show_max)
 		return;
-	printf("=== %s: sequence %lu (-s %llu): %s\n  max_insns %u strict_flags %d single_step %d slow %llx interp %llx fpcr %llx "
-	       "nzcv %x\n", class, n, (unsigned long long)seed, what, q->max_insns, q->strict_flags, q->single_step,
+	printf("=== %s: sequence %lu (-s %llu): %s\n  max_insns %u tight %u strict_flags %d single_step %d slow %llx interp %llx fpcr %llx "
+	       "nzcv %x\n", class, n, (unsigned long long)seed, what, q->max_insns, q->tight, q->strict_flags, q->single_step,
 	       (unsigned long long)q->slow_mask, (unsigned long long)q->interp_mask, (unsigned long long)q->init.fpcr,
 	       q->init.nzcv >> 28);
 	for (unsigned k = 0; k < q->n; k++) {

@@ -16,7 +16,7 @@
 #define PAGE_BUCKETS 4096
 #define FIRST_REGIONS 65536
 #define META_CHUNK (32u << 20)		/* touched as it is used */
-#define TABLE_BITS 16
+#define TABLE_BITS 12
 
 /* --- lock -------------------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,8 @@
  *
  * Nothing may be changed before the kernel's execve succeeds: the call may fail, and a vfork child runs in its parent's memory.
  *
+ * Seccomp filters go to the next guest program; a native one is not bound by them.
+ *
  * Known limits without binfmt_misc: no privilege is gained by a set-user-ID guest program; an execute-only one gives EACCES; a
  * native program in between (the host's /bin/sh) does not know how to start guest programs.
  */
@@ -20,8 +22,10 @@
 #include "runtime/path.h"
 #include "runtime/procfs.h"
 #include "runtime/rt.h"
+#include "runtime/signal.h"
 #include "runtime/start.h"
 #include "runtime/sys.h"
+#include "runtime/syscall.h"
 #include "runtime/uaccess.h"
 
 #define AT_EXECVE_CHECK_ 0x10000	/* Linux 6.14: may it be executed? */
@@ -32,7 +36,7 @@
 #define MAX_SCRIPTS 5
 
 #define HEAD_SIZE 1024
-#define MAX_OPTIONS 10
+#define MAX_OPTIONS 11
 
 enum kind { KIND_KERNEL, KIND_GUEST, KIND_SCRIPT };
 
@@ -183,17 +187,32 @@ static bool have_self_fd(void)
 	return rt.self_fd >= 0 && !sys(__NR_fstat, rt.self_fd, &st) && st.st_dev == self_id.dev && st.st_ino == self_id.ino;
 }
 
-/* Executes the runtime itself. Only returns an error. */
-static s64 exec_self(u64 *argv, u64 envp)
+/* The kernel's execve. Only returns an error; -512 when a signal is to be delivered first: exec would forget it. */
+static s64 host_execve(struct rt_thread *t, const char *path, const u64 *argv, u64 envp)
 {
-	s64 err = sys(__NR_execve, "/proc/self/exe", argv, envp);
+	u64 args[6] = { (u64)path, (u64)argv, envp };
+
+	return rt_safe_syscall(&t->sig_pending, __NR_execve, args);
+}
+
+static s64 host_execveat(struct rt_thread *t, s64 dirfd, const char *path, const u64 *argv, u64 envp, u64 flags)
+{
+	u64 args[6] = { dirfd, (u64)path, (u64)argv, envp, flags };
+
+	return rt_safe_syscall(&t->sig_pending, __NR_execveat, args);
+}
+
+/* Executes the runtime itself. Only returns an error. */
+static s64 exec_self(struct rt_thread *t, const u64 *argv, u64 envp)
+{
+	s64 err = host_execve(t, "/proc/self/exe", argv, envp);
 
 	if (err != -ENOENT && err != -EACCES)
 		return err;
 	/* No /proc here. */
 	if (have_self_fd())
-		return sys(__NR_execveat, rt.self_fd, "", argv, envp, AT_EMPTY_PATH);
-	return sys(__NR_execve, rt.self_path, argv, envp);
+		return host_execveat(t, rt.self_fd, "", argv, envp, AT_EMPTY_PATH);
+	return host_execve(t, rt.self_path, argv, envp);
 }
 
 /* ---- looking at a file ------------------------------------------------------------ */
@@ -438,11 +457,11 @@ static s64 put_arguments(const struct exec *e, u64 *out, u64 nargv)
 }
 
 struct options {
-	char flags[24], features[32], execfd[24], selffd[24], root[RT_PATH_MAX + 8];
+	char flags[24], features[32], execfd[24], selffd[24], seccomp[24], root[RT_PATH_MAX + 8];
 };
 
-/* The runtime's own arguments (see start.c). Returns how many. */
-static unsigned put_options(const struct exec *e, struct options *o, u64 *out)
+/* The runtime's own arguments (see start.c); filters: a descriptor, or -1. Returns how many. */
+static unsigned put_options(const struct exec *e, struct options *o, s64 filters, u64 *out)
 {
 	struct stat st;
 	unsigned n = 0;
@@ -465,6 +484,10 @@ static unsigned put_options(const struct exec *e, struct options *o, u64 *out)
 		out[n++] = (u64)o->selffd;
 		sys(__NR_fcntl, rt.self_fd, F_SETFD, 0);
 	}
+	if (filters >= 0) {
+		add_number(add_text(o->seccomp, "--seccomp="), (u32)filters, 10);
+		out[n++] = (u64)o->seccomp;
+	}
 	/* A file without a name could not be found again for /proc/self/exe. */
 	if (!sys(__NR_fstat, e->fd, &st) && !st.st_nlink)
 		out[n++] = (u64)"--keep";
@@ -476,29 +499,37 @@ static unsigned put_options(const struct exec *e, struct options *o, u64 *out)
 static s64 run_guest(struct exec *e)
 {
 	u64 few[192], *argv = few, size = 0;
-	s64 n = count_argv(e->argv), err;
+	s64 n = count_argv(e->argv), err, filters = rt_seccomp_export(e->t);
 	struct options o;
 	unsigned at;
 
+	if (n >= 0 && filters < -1)
+		n = filters;
 	if (n < 0)
-		return n;
+		goto out_filters;
 	if ((u64)n + e->npre + MAX_OPTIONS + 2 > ARRAY_SIZE(few)) {
 		size = ALIGN_UP((n + e->npre + MAX_OPTIONS + 2) * 8, 4096);
 		argv = leftover_get(size);
-		if (!argv)
-			return -ENOMEM;
+		if (!argv) {
+			n = -ENOMEM;
+			goto out_filters;
+		}
 	}
-	at = put_options(e, &o, argv);
+	at = put_options(e, &o, filters, argv);
 	err = put_arguments(e, argv + at, n);
 	if (err >= 0) {
 		sys(__NR_fcntl, e->fd, F_SETFD, 0);
-		err = exec_self(argv, e->envp);
+		err = exec_self(e->t, argv, e->envp);
 		if (have_self_fd())
 			sys(__NR_fcntl, rt.self_fd, F_SETFD, FD_CLOEXEC);
 	}
 	if (argv != few)
 		leftover_put((u64)argv, size);
-	return err;
+	n = err;
+out_filters:
+	if (filters >= 0)
+		sys(__NR_close, filters);
+	return n;
 }
 
 /* A native interpreter that -L chose: the kernel would choose another. */
@@ -517,7 +548,7 @@ static s64 run_native_interpreter(struct exec *e)
 	}
 	err = put_arguments(e, argv, n);
 	if (err >= 0)
-		err = sys(__NR_execve, e->host, argv, e->envp);
+		err = host_execve(e->t, e->host, argv, e->envp);
 	if (argv != few)
 		leftover_put((u64)argv, size);
 	return err;
@@ -527,8 +558,8 @@ static s64 run_native_interpreter(struct exec *e)
 static s64 let_kernel(const struct exec *e, s64 dirfd, const char *path, u64 flags)
 {
 	if (dirfd == AT_FDCWD && !flags)
-		return sys(__NR_execve, path, e->argv, e->envp);
-	return sys(__NR_execveat, dirfd, path, e->argv, e->envp, flags);
+		return host_execve(e->t, path, (const u64 *)e->argv, e->envp);
+	return host_execveat(e->t, dirfd, path, (const u64 *)e->argv, e->envp, flags);
 }
 
 /* ---- the call ------------------------------------------------------------ */
@@ -623,8 +654,8 @@ static __attribute__((noinline)) s64 exec_with(struct exec *e, u64 path)
 
 	if (err)
 		return err;
-	/* The kernel would know nothing of -L, unless the environment still has it. */
-	if (rt.flags & RT_FLAG_BINFMT && !(rt.flags & RT_FLAG_STRACE) && !rt.root_len) {
+	/* The kernel would know nothing of -L, unless the environment still has it, and nothing of the guest's filters. */
+	if (rt.flags & RT_FLAG_BINFMT && !(rt.flags & RT_FLAG_STRACE) && !rt.root_len && !RT_LX(e->t)->seccomp_mode) {
 		err = let_kernel(e, e->dirfd, e->host, e->flags);
 		/* A descriptor that exec closes is refused, since its name /dev/fd/N will be gone; we need no name. */
 		if (err != -ENOEXEC && !(err == -ENOENT && e->name == e->fd_name))

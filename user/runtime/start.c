@@ -7,6 +7,7 @@
  *   options: "--execfd=<N>" (decimal) the program is open there already, and is closed when loaded;
  *            "--keep" that descriptor is the only way to the program (it has no name);
  *            "--selffd=<N>" the runtime's own file, for when it has no name (after chroot);
+ *            "--seccomp=<N>" a memfd with the seccomp filters that the guest has set (sys_seccomp.c);
  *            "--features=<hex>" HOST_* of the parent, since asking the CPU costs microseconds in a virtual machine;
  * - by binfmt_misc with flags P and O: AT_FLAGS has bit 0 set, AT_EXECFD is the program, and argv =
  *	<runtime> <program> <argv[0]> <argv[1]>...
@@ -25,6 +26,7 @@
 #include "runtime/rt.h"
 #include "runtime/start.h"
 #include "runtime/sys.h"
+#include "runtime/syscall.h"
 
 #define AT_FLAGS_PRESERVE_ARGV0 1
 
@@ -36,6 +38,7 @@ struct start {
 	struct rt_program program;
 	u64 aux[NAUX];
 	const char *env_cpu, *env_root;
+	int seccomp_fd;			/* -1: none */
 };
 
 /* ---- self-relocation ---------------------------------------------------------------------------------------------- */
@@ -210,6 +213,8 @@ static void parse_run(struct start *s)
 			rt_exec_inherit_self((int)parse_number(v, 10));
 		else if (after(arg, "--keep"))
 			s->program.keep_fd = true;
+		else if ((v = after(arg, "--seccomp=")))
+			s->seccomp_fd = (int)parse_number(v, 10);
 		else if ((v = after(arg, "--features=")))
 			rt_host_features = parse_number(v, 16);
 		else
@@ -220,7 +225,7 @@ static void parse_run(struct start *s)
 
 static void parse_command_line(struct start *s)
 {
-	s->program.fd = -1;
+	s->program.fd = s->seccomp_fd = -1;
 	if (s->aux[AT_SECURE])
 		rt.flags |= RT_FLAG_SECURE;
 	if (s->aux[AT_EXECFD] != ~0ull && s->aux[AT_FLAGS] & AT_FLAGS_PRESERVE_ARGV0) {
@@ -275,6 +280,13 @@ static void run(const struct start *s, const struct rt_image *img, u64 sp)
 	err = rt_signal_init();
 	if (err)
 		rt_die(126, "%s: signal handlers: error %d", s->program.path, -err);
+	if (s->seccomp_fd >= 0) {
+		/* To run without them would be worse than not to run. */
+		err = rt_seccomp_import(t, s->seccomp_fd);
+		if (err)
+			rt_die(126, "%s: seccomp filters: error %d", s->program.path, -err);
+		sys(__NR_close, s->seccomp_fd);
+	}
 	RT_STATE(t)->pc = img->start;
 	RT_STATE(t)->x[31] = sp;
 	rt_thread_run(t);

@@ -52,6 +52,10 @@ RT_SYS_HANDLER(getcpu)
 	return a[1] && rt_put_u32(a[1], node) ? -EFAULT : 0;
 }
 
+#define MCL_CURRENT_ 1u
+#define MCL_FUTURE_ 2u
+#define MCL_ONFAULT_ 4u
+
 /* --- memory --------------------------------------------------------------------------------------------------------- */
 
 RT_SYS_HANDLER(brk)
@@ -84,6 +88,17 @@ RT_SYS_HANDLER(mprotect)
 RT_SYS_HANDLER(madvise)
 {
 	return rt_mm_madvise(a[0], a[1], a[2]);
+}
+
+/*
+ * Without MCL_ONFAULT all of the reserved space for translated code would be filled, now and (MCL_FUTURE) whenever there is
+ * more. So the guest's memory, too, is locked as it is touched.
+ */
+RT_SYS_HANDLER(mlockall)
+{
+	if (a[0] & (MCL_CURRENT_ | MCL_FUTURE_))
+		a[0] |= MCL_ONFAULT_;
+	return rt_host_call(t, __NR_mlockall, a);
 }
 
 RT_SYS_HANDLER(remap_file_pages)

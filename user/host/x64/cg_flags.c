@@ -61,6 +61,14 @@ void cg_flags_store(struct x64_buf *b, u8 kind)
 	x64_rm_p(b, 0x66, 0x89, 0, RAX, &m, 0, false);	/* mov [hflags], ax */
 }
 
+/* A fault later in this guest instruction finds its flags where they are from here on. */
+static void flags_moved(struct cg *c)
+{
+	if (c->out->nmap && c->out->nmap < c->out->max_map)
+		c->out->map[c->out->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start),
+				.pc_delta = (u32)(c->pc - c->region_pc), .flags_at = c->flags_at, .inside = 1 };
+}
+
 /* EFLAGS to memory, keeping a value that may be in rax. After it flags are in memory (and, but for FCMP, in EFLAGS still, as SUB). */
 static void save(struct cg *c)
 {
@@ -74,10 +82,7 @@ static void save(struct cg *c)
 	if (c->gpr_val[RAX] != IR_NONE || (c->pinned & 1u << RAX))
 		x64_ld(&c->b, 1, RAX, cg_host_mem(X64_SPILL + 8 * CG_SPILL_SCRATCH));
 	c->flags_at = CG_FLAGS_MEM;
-	/* a fault later in this instruction finds flags here */
-	if (c->out->nmap && c->out->nmap < c->out->max_map)
-		c->out->map[c->out->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start),
-				.pc_delta = (u32)(c->pc - c->region_pc), .flags_at = CG_FLAGS_MEM, .inside = 1 };
+	flags_moved(c);
 }
 
 void cg_flags_sync(struct cg *c)
@@ -369,7 +374,7 @@ static void cg_ccmp(struct cg *c, const struct ir_inst *i)
 	u16 inner = cg_canon(c, i->op == IR_FL_CCMP ? i->b : i->a);
 	const struct ir_inst *f = &c->r->inst[inner];
 	enum x64_cond x[2];
-	u8 *to_else[2], *done, kind;
+	u8 *to_else[2], *done, kind, at;
 	bool all;
 	int n, ne = 0;
 
@@ -387,7 +392,10 @@ static void cg_ccmp(struct cg *c, const struct ir_inst *i)
 	}
 	kind = cg_flags_use(c, i->a);
 	c->pinned |= 1u << RAX;
+	at = c->flags_at;
 	n = cg_conds(c, &kind, (enum ir_cc)i->cc, x, &all);
+	if (c->flags_at != at && i->op == IR_FL_FCCMP)
+		flags_moved(c);			/* the comparison may trap */
 	c->flags_val = IR_NONE;
 	c->flags_at = c->flags_at == CG_FLAGS_MEM ? CG_FLAGS_MEM : CG_FLAGS_DEAD;
 	if (n == 2 && !all) {		/* x or y: y true skips the check of x */

@@ -353,6 +353,8 @@ static void set_home(struct cg *c, const struct ir_inst *i, u16 id, struct cg_va
 	save_home(c, i->aux, c->cur);
 	if (v->reg == X64_NOREG && cg_is_const(c, id, &imm)) {
 		x64_movi(&c->b, home, i->type == IR_I32 ? (u32)imm : (u64)imm);
+		if ((u64)imm >> 32 && (i->type == IR_I32 || c->r->inst[id].type == IR_I32))
+			return;		/* the home has its low half: not the same value */
 		v->reg = home;
 		v->zext = i->type == IR_I32 || (u64)imm >> 32 == 0;
 		c->gpr_val[home] = id;

@@ -4,7 +4,7 @@
  * executes them under an emulator and answers with the state afterwards; the host does the same by decode, lift and
  * evaluation, and compares. Both sides make a request's initial state from its seed by the code below.
  *
- * Stream: u32 count, count requests; back: count results.
+ * Stream: u32 count, count requests, the states of those that give one; back: count results.
  */
 #ifndef SELFTESTS_DIFF_H
 #define SELFTESTS_DIFF_H
@@ -12,13 +12,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef DIFF_CODE			/* (../insn has them elsewhere) */
 #define DIFF_CODE 0x50000000ull		/* where the guest's stubs lie: DIFF_STUB bytes each */
+#define DIFF_WIN_END (DIFF_CODE + 0x20000ull)
+#endif
 #define DIFF_STUB 16u
 #define DIFF_BATCH 2048u
 /* The window of memory that instructions may use; it ends where nothing is mapped. */
 #define DIFF_PAGE 0x1000u
 #define DIFF_WIN_SIZE 256u
-#define DIFF_WIN_END (DIFF_CODE + 0x20000ull)
 #define DIFF_WIN (DIFF_WIN_END - DIFF_WIN_SIZE)
 #define DIFF_NONE 0xff
 #define DIFF_NREG 29			/* x0..x28 and SP are the instruction's; x29, x30 the harness's */
@@ -26,7 +28,8 @@
 struct diff_req {
 	uint32_t word[2];		/* two instructions; the second is mostly NOP */
 	uint8_t base, index;		/* registers that get base_val, index_val; DIFF_NONE: none. 31: SP */
-	uint8_t copy, pad;		/* this register and the next get what memory has at base_val */
+	uint8_t copy;			/* this register and the next get what memory has at base_val */
+	uint8_t given;			/* 1: the initial state is not made of the seed: it follows the batch's requests */
 	uint32_t fpcr;
 	uint64_t seed, base_val, index_val;
 };
