@@ -93,12 +93,14 @@ static struct ir_region lift_one(u64 pc)
 	return r;
 }
 
-/* A store-exclusive of another size than the load's may succeed or not. */
-static bool mismatched_exclusive(const struct a64_state *s)
+/* A store-exclusive of another size than the load's may succeed or not. Nobody but this uses excl_size. */
+static bool mismatched_exclusive(struct a64_state *s)
 {
 	struct a64_insn in;
 
 	a64_decode(*(const u32 *)s->pc, &in);
+	if (in.op == A64_OP_LDXR || in.op == A64_OP_LDXP)
+		s->excl_size = 1ull << in.size << (in.op == A64_OP_LDXP);
 	if ((in.op != A64_OP_STXR && in.op != A64_OP_STXP) || s->excl_addr == A64_EXCL_NONE)
 		return false;
 	return s->excl_size && s->excl_size != 1ull << in.size << (in.op == A64_OP_STXP);
@@ -121,7 +123,7 @@ static enum cg_stop eval_one(struct a64_state *s, u8 *mem)
 	if (pc - CG_CODE >= CG_CODE_SIZE || pc & 3)
 		return CG_LEFT;
 	wild = false;
-	if (mismatched_exclusive(s))
+	if (mem != (u8 *)CG_WIN && mismatched_exclusive(s))
 		return CG_WILD;
 	r = lift_one(pc);
 	if (r.overflow)
@@ -359,12 +361,14 @@ static u64 do_link(void *t, u64 target, u64 site, u64 x, u64 y)
 	struct x64_site *s = (struct x64_site *)site;
 	u8 *base = (u8 *)s, *where = base + s->disp, *host;
 	bool f;
+	s32 disp;
 
 	(void)t, (void)x, (void)y;
 	host = get(target, &f);
 	if (f && s->tail)
 		where = base + s->tail;
-	*(s32 *)where = (s32)(host - (where + 4));
+	disp = (s32)(host - (where + 4));
+	memcpy(where, &disp, 4);
 	return (u64)host;
 }
 
@@ -643,14 +647,15 @@ bool cg_flags_dead_at(u64 pc)
 		struct guest_flow f = a64_guest.flow(pc, (const void *)pc);
 		struct ir_region r = lift_one(pc);
 
-		bool reads = false, writes = false;
+		bool reads = false, writes = false, used = false;
 
 		for (u32 k = 0; k < r.ninst; k++) {
 			reads |= r.inst[k].op == IR_FGET;
 			writes |= r.inst[k].op == IR_FSET;
+			used |= r.inst[k].op == IR_SET || r.inst[k].op == IR_VSET || ir_op_info[r.inst[k].op].effects & IR_E_BR;
 		}
 		if (reads || writes)
-			return writes;
+			return writes || !used;
 		if (f.kind != GUEST_FLOW_NEXT)
 			return f.kind != GUEST_FLOW_SYSCALL;
 		pc += 4;
@@ -795,7 +800,7 @@ bool cg_run_class(const char *name)
 
 	if (!cpu)
 		cpu = x64_host_features();
-	features = x64_class_features(name);
+	features = strcmp(name, "host") ? x64_class_features(name) : cpu;	/* all that this CPU has: the runtime's default */
 	if (features & ~cpu)
 		return false;
 	x64_homes(&a64_guest, features, home);

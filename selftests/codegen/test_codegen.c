@@ -6,8 +6,8 @@
  *      again, addresses in a page (sometimes over its end), conditional branches, loops and calls; for each CPU class that
  *      this machine has. They are run by libcgrun.c.
  * Out: for each kind of failure the shortest sequence that still fails, what differs, and its host code; status 1.
- * Options: -t SECONDS (default 15), -n SEQUENCES, -s SEED, -c CLASS, -m FAILURES to show (5), -p PROFILE (0..5),
- *      -x (every sequence in single steps), -l LENGTH, -o OP (only sequences with this operation)
+ * Options: -t SECONDS (default 15), -n SEQUENCES, -s SEED, -c CLASS, -m FAILURES to show (5), -p PROFILE (0..6),
+ *      -v (their operands too), -x (every sequence in single steps), -l LENGTH, -o OP (only sequences with this operation)
  */
 #include <getopt.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 #include "../guest/aarch64/diff/diff.h"
 #include "libcgrun.h"
 
-static const char *const classes[] = { "v2", "v3", "v4" };
+static const char *const classes[] = { "v2", "v3", "v4", "host" };
 static u64 rng = 1;
 static unsigned show_max = 5, only_profile = ~0u, max_len = 20;
 static bool always_step, verbose;
@@ -123,8 +123,6 @@ static void sort_encodings(void)
 		struct a64_insn in;
 
 		a64_enc_bits(e, &mask, &value, &op);
-		if (only_op && 0)
-			continue;
 		for (unsigned tries = 0; tries < 100; tries++) {
 			u32 word = value | ((u32)rnd() & ~mask);
 			enum kind k;

@@ -52,6 +52,7 @@ static void walk(struct scan *s, u64 pc)
 {
 	struct region *g = s->g;
 	const struct guest *guest = s->req->guest;
+	bool ask = true;		/* whether pc is translated already is asked where blocks tend to begin */
 
 	mark(g->leader, (pc - g->base) / guest->insn_align);
 	while (g->ninsns < s->req->max_insns) {
@@ -65,7 +66,7 @@ static void walk(struct scan *s, u64 pc)
 			mark(g->leader, n);
 			return;
 		}
-		if (pc != s->req->pc && s->req->known && s->req->known(s->req->ctx, pc))
+		if (ask && pc != s->req->pc && s->req->known && s->req->known(s->req->ctx, pc))
 			return;
 		p = bytes(s, pc);
 		if (!p)
@@ -75,6 +76,7 @@ static void walk(struct scan *s, u64 pc)
 		g->ninsns++;
 		pc += f.len;
 		g->hi = MAX(g->hi, pc);
+		ask = f.kind != GUEST_FLOW_NEXT;
 		switch ((enum guest_flow_kind)f.kind) {
 		case GUEST_FLOW_NEXT:
 			break;

@@ -11,6 +11,8 @@
 
 struct scratch {
 	struct region region;
+	const u8 *bytes;		/* guest bytes at [lo, hi), as last fetched */
+	u64 lo, hi;
 	struct ir_region ir;
 	struct ir_block block[MAX_BLOCKS];
 	u64 vconst[MAX_VCONST];
@@ -41,12 +43,19 @@ static unsigned lift_one(struct scratch *s, const struct translate_req *req, u64
 {
 	struct ir_region *r = &s->ir;
 	u32 first = r->ninst;
-	size_t avail = 0;
-	const void *p = req->fetch(req->ctx, pc, &avail);
+	const void *p;
 	unsigned len = 0;
 
-	if (avail < req->guest->insn_max)
-		return 0;
+	if (pc < s->lo || pc + req->guest->insn_max > s->hi) {
+		size_t avail = 0;
+
+		s->bytes = req->fetch(req->ctx, pc, &avail);
+		s->lo = pc;
+		s->hi = pc + avail;
+		if (avail < req->guest->insn_max)
+			return 0;
+	}
+	p = s->bytes + (pc - s->lo);
 	*end = req->guest->lift(r, pc, p, &len) == GUEST_END;
 	if (req->interp && !*end) {
 		make_interp(r, first, pc, len);
@@ -99,6 +108,7 @@ int translate(const struct translate_req *req, struct translate_out *out, void *
 	struct translate_req q = *req;
 	int err = region_find(&s->region, req);
 
+	s->lo = s->hi = 0;
 	if (err)
 		return err;
 	*r = (struct ir_region){ .inst = s->inst, .block = s->block, .vconst = s->vconst, .max_inst = IR_MAX_INSTS,

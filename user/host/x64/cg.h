@@ -83,7 +83,9 @@ struct cg {
 	struct cg_val *val;		/* by instruction */
 	u8 **block_addr;		/* host address of each block, NULL: not yet */
 	u8 *block_live;			/* flags live at its start */
-	u8 *block_state;		/* analysis: CG_BL_* */
+	u16 *block_at;			/* block that starts at an instruction of the window, or 0xffff */
+	u32 block_span;
+	u8 pc_shift;
 	struct cg_fixup *fixup;
 	struct cg_stub *stub;
 	u32 nfixup, nstub;
@@ -92,12 +94,19 @@ struct cg {
 	u8 *lookup_jcc[64];		/* rel32s of jumps to the region's common look-up stub */
 	u32 nlookup;
 };
-#define CG_BL_READS 1			/* reads flags before it writes them */
-#define CG_BL_WRITES 2
+#define CG_WINDOW 4096			/* instructions that a region can span */
 #define CG_MAX_FIXUP 2048
 #define CG_MAX_STUB 2048
 #define CG_MAX_BLOCK 1024
 #define CG_MAX_LOOKUP 64
+
+/* The region's block that starts at pc, or 0xffff. */
+static inline u32 cg_own_block(const struct cg *c, u64 pc)
+{
+	u64 n = (pc - c->region_pc) >> c->pc_shift;
+
+	return n < c->block_span && c->r->block[c->block_at[n] == 0xffff ? 0 : c->block_at[n]].pc == pc ? c->block_at[n] : 0xffff;
+}
 
 /* --- cg_regs.c */
 void cg_block_begin(struct cg *c);

@@ -5,20 +5,31 @@
  */
 #include "host/x64/cg.h"
 
-/* The region's block that starts at pc, or 0xffff. */
-static u32 own_block(struct cg *c, u64 pc)
-{
-	const struct ir_region *r = c->r;
-
-	for (u32 k = 0; k < r->nblock; k++)
-		if (r->block[k].pc == pc)
-			return k;
-	return 0xffff;
-}
-
 static bool flags_in_eflags(const struct cg *c)
 {
 	return c->flags_at != CG_FLAGS_MEM && c->flags_at != CG_FLAGS_DEAD;
+}
+
+/* May the code at target read the guest's flags as they are now? */
+static bool target_wants_flags(struct cg *c, u64 target, bool call)
+{
+	u32 own = call ? 0xffff : cg_own_block(c, target);
+
+	if (own != 0xffff)
+		return c->block_live[own];
+	return !(c->opt->flags_dead && c->opt->flags_dead(c->opt->ctx, target));
+}
+
+/* EFLAGS are about to be used for a test whose outcome may lead to target: guest flags that somebody wants are saved. */
+static void flags_before_test(struct cg *c, u64 target)
+{
+	if (!flags_in_eflags(c))
+		return;
+	if (cg_flags_live(c) || target_wants_flags(c, target, false))
+		cg_flags_sync(c);
+	else
+		c->flags_at = CG_FLAGS_DEAD;
+	c->flags_val = IR_NONE;
 }
 
 /*
@@ -30,15 +41,11 @@ static void jump_to(struct cg *c, int cc, bool call, u64 target)
 	bool strict = call && !c->opt->strict_flags && c->block + 1 < c->r->nblock &&
 		      c->r->block[c->block + 1].pc == c->pc + c->pc_len && c->block_live[c->block + 1] == CG_FLAGS_READ;
 	static const u8 nop[4][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
-	u32 own = call ? 0xffff : own_block(c, target);
-	bool save = flags_in_eflags(c);
+	u32 own = call ? 0xffff : cg_own_block(c, target);
+	bool save = flags_in_eflags(c) && target_wants_flags(c, target, call);
 	struct cg_stub *s;
 	u8 *disp;
 
-	if (own != 0xffff)
-		save = save && c->block_live[own];
-	else
-		save = save && !(c->opt->flags_dead && c->opt->flags_dead(c->opt->ctx, target));
 	if (own == 0xffff) {
 		/* the displacement will be patched while others run it: keep it inside 8 aligned bytes */
 		unsigned op = cc < 0 ? 1 : 2, at = ((uintptr_t)c->b.p + op) & 7, pad = at > 4 ? 8 - at : 0;
@@ -107,11 +114,11 @@ static void exit_reg(struct cg *c, const struct ir_inst *i)
 	if (i->op == IR_EXIT_Z || i->op == IR_EXIT_NZ) {
 		cc = i->op == IR_EXIT_Z ? X64_E : X64_NE;
 		if (cg_in_mem(c, i->a, &m) && (!w || c->r->inst[cg_canon(c, i->a)].type == IR_I64)) {
-			cg_flags_sync(c);
+			flags_before_test(c, (u64)i->imm);
 			x64_alu_mi(&c->b, X64_CMP, w, m, 0);
 		} else {
 			a = cg_use(c, i->a);
-			cg_flags_sync(c);
+			flags_before_test(c, (u64)i->imm);
 			x64_test_rr(&c->b, w, a, a);
 		}
 	} else {
@@ -119,7 +126,7 @@ static void exit_reg(struct cg *c, const struct ir_inst *i)
 		unsigned bit = i->aux;
 
 		a = cg_use(c, i->a);
-		cg_flags_sync(c);
+		flags_before_test(c, (u64)i->imm);
 		cc = set ? X64_NE : X64_E;
 		if (bit == (w ? 63u : 31u)) {
 			x64_test_rr(&c->b, w, a, a);

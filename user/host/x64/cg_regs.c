@@ -170,7 +170,11 @@ static bool still_useful(const struct cg *c, u16 id)
 
 void cg_release(struct cg *c)
 {
-	for (u32 k = CG_TEMPS; k; k &= k - 1) {
+	u64 none = 0;
+
+	/* rax rcx rdx rbx are registers 0 to 3: usually all are free */
+	__builtin_memcpy(&none, c->gpr_val, sizeof(none));
+	for (u32 k = none == ~0ull ? 0 : CG_TEMPS; k; k &= k - 1) {
 		unsigned reg = __builtin_ctz(k);
 		u16 id = c->gpr_val[reg];
 
@@ -180,7 +184,7 @@ void cg_release(struct cg *c)
 			c->gpr_val[reg] = IR_NONE;
 		}
 	}
-	for (u32 k = CG_VTEMPS; k; k &= k - 1) {
+	for (u32 k = (c->vec_val[11] & c->vec_val[12] & c->vec_val[13]) == IR_NONE ? 0 : CG_VTEMPS; k; k &= k - 1) {
 		unsigned reg = __builtin_ctz(k);
 		u16 id = c->vec_val[reg];
 
@@ -276,6 +280,8 @@ static u16 slot_value(struct cg *c, unsigned slot)
 {
 	u16 id = c->slot_val[slot];
 
+	if (id != IR_NONE)
+		id = cg_canon(c, id);
 	if (id != IR_NONE && c->val[id].reg == X64_NOREG && c->val[id].mem == CG_NOWHERE && c->r->inst[id].op != IR_CONST &&
 	    c->r->inst[id].op != IR_GADDR && c->r->inst[id].op != IR_VCONST)
 		id = c->slot_val[slot] = IR_NONE;
@@ -323,6 +329,8 @@ void cg_get(struct cg *c, const struct ir_inst *i)
 				return;
 			}
 		}
+		if (old != IR_NONE && c->val[old].reg == home)
+			c->val[old].reg = X64_NOREG;	/* it may still be some other slot's value */
 		v->reg = home;
 		c->gpr_val[home] = id;
 	} else {
@@ -605,7 +613,11 @@ void cg_vget(struct cg *c, const struct ir_inst *i)
 	v->mem = CG_NOWHERE;
 	v->zext = 16;
 	if (c->home[i->aux] != X64_NOREG) {
+		u16 old = c->vec_val[c->home[i->aux]];
+
 		v->reg = c->home[i->aux];
+		if (old != IR_NONE && c->val[old].reg == v->reg)
+			c->val[old].reg = X64_NOREG;
 		c->vec_val[v->reg] = id;
 	} else {
 		v->mem = CG_SLOT;

@@ -42,11 +42,19 @@ void x64_homes(const struct guest *g, u64 features, u8 home[])
 
 /* --- analysis ------------------------------------------------------------------------------------------------------- */
 
+/* The effects of operations, dense: ir_op_info is too large to be walked for each instruction. */
+enum { MR = IR_E_MR, MW = IR_E_MW, ST = IR_E_ST, FP = IR_E_FP, QC = IR_E_QC, TERM = IR_E_TERM, BR = IR_E_BR };
+static const u8 op_effects[IR_OP_COUNT] = {
+#define OP(name, res, args, eff) [IR_##name] = (eff),
+#define VOP(name, args, esz, eff) [IR_##name] = (eff),
+#include "ir/ops.def"
+#undef OP
+#undef VOP
+};
+
 static bool has_effect(const struct ir_inst *i, u32 eff)
 {
-	if (eff & (IR_E_MR | IR_E_MW | IR_E_ST | IR_E_FP | IR_E_QC | IR_E_TERM | IR_E_BR))
-		return true;
-	return i->op == IR_SET || i->op == IR_VSET || i->op == IR_FSET || i->op == IR_INSN;
+	return eff || i->op == IR_SET || i->op == IR_VSET || i->op == IR_FSET || i->op == IR_INSN;
 }
 
 static void count_uses(struct cg *c)
@@ -199,13 +207,13 @@ static bool wants_flags(struct cg *c, const struct ir_inst *i)
 	case IR_NOP:
 		return false;
 	}
-	return ir_op_info[i->op].effects & (IR_E_TERM | IR_E_BR);
+	return op_effects[i->op] & (IR_E_TERM | IR_E_BR);
 }
 
 static void walk_inst(struct cg *c, struct walk *w, u32 at)
 {
 	const struct ir_inst *i = &c->r->inst[at];
-	u32 eff = ir_op_info[i->op].effects;
+	u32 eff = op_effects[i->op];
 	struct cg_val *v = &c->val[at];
 
 	if ((v->uses == 0 && !has_effect(i, eff)) || v->fold) {
@@ -292,7 +300,7 @@ static unsigned passes_flags(struct cg *c, const struct ir_block *bl)
 {
 	for (u32 k = bl->first; k < bl->first + bl->count; k++) {
 		const struct ir_inst *i = &c->r->inst[k];
-		u32 eff = ir_op_info[i->op].effects;
+		u32 eff = op_effects[i->op];
 
 		if (c->val[k].dead)
 			continue;
@@ -305,18 +313,31 @@ static unsigned passes_flags(struct cg *c, const struct ir_block *bl)
 
 			if (!direct)
 				return CG_FLAGS_PASS;
-			for (u32 t = 0; t < c->r->nblock && i->op != IR_CALL; t++)
-				if (c->r->block[t].pc == (u64)i->imm) {
-					if (c->block_live[t])
-						return CG_FLAGS_PASS;
-					own = true;
-					break;
-				}
+			if (i->op != IR_CALL) {
+				u32 t = cg_own_block(c, (u64)i->imm);
+
+				if (t != 0xffff && c->block_live[t])
+					return CG_FLAGS_PASS;
+				own = t != 0xffff;
+			}
 			if (!own && !(c->opt->flags_dead && c->opt->flags_dead(c->opt->ctx, (u64)i->imm)))
 				return CG_FLAGS_PASS;
 		}
 	}
 	return 0;
+}
+
+static void index_blocks(struct cg *c)
+{
+	const struct ir_region *r = c->r;
+	u64 span = 0;
+
+	for (u32 k = 0; k < r->nblock; k++)
+		span = MAX(span, (r->block[k].pc - c->region_pc) >> c->pc_shift);
+	c->block_span = span >= CG_WINDOW ? 0 : (u32)span + 1;
+	__builtin_memset(c->block_at, 0xff, c->block_span * sizeof(c->block_at[0]));
+	for (u32 k = 0; k < r->nblock && c->block_span; k++)
+		c->block_at[(r->block[k].pc - c->region_pc) >> c->pc_shift] = (u16)k;
 }
 
 static void analyse(struct cg *c)
@@ -325,6 +346,7 @@ static void analyse(struct cg *c)
 	bool changed;
 
 	count_uses(c);
+	index_blocks(c);
 	for (u32 k = 0; k < r->nblock; k++)
 		analyse_block(c, &r->block[k]);
 	/* flags at block starts: a least fixed point; FSETs that no one in the block reads count as dead only when no exit follows */
@@ -443,7 +465,8 @@ struct cg_scratch {
 	struct cg_fixup fixup[CG_MAX_FIXUP];
 	struct cg_stub stub[CG_MAX_STUB];
 	u8 *block_addr[CG_MAX_BLOCK];
-	u8 block_live[CG_MAX_BLOCK], block_state[CG_MAX_BLOCK];
+	u8 block_live[CG_MAX_BLOCK];
+	u16 block_at[CG_WINDOW];
 	struct cg_val val[IR_MAX_INSTS];
 };
 
@@ -471,11 +494,12 @@ static void setup(struct cg_scratch *s, const struct guest *g, struct ir_region 
 	if (c->cold.end > c->pool_lo)
 		c->cold.end = c->pool_lo;
 	c->region_pc = r->block[0].pc;
+	c->pc_shift = (u8)__builtin_ctz(g->insn_align);
+	c->block_at = s->block_at;
 	c->full = r->overflow;
 	c->val = s->val;
 	c->block_addr = s->block_addr;
 	c->block_live = s->block_live;
-	c->block_state = s->block_state;
 	c->fixup = s->fixup;
 	c->stub = s->stub;
 	c->nfixup = c->nstub = c->nlookup = 0;

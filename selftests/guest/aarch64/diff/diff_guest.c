@@ -159,6 +159,15 @@ static void run_batch(const struct diff_req *req, uint32_t n, struct diff_state 
 	}
 }
 
+/*
+ * No ABI returns values in the flags, as these stubs do. Dragoman finds out about a program that does so all the same where a
+ * direct call has an instruction behind it that reads them, as here.
+ */
+static void return_flags_once(void)
+{
+	__asm__ volatile("cmp x1, x1\n\tbl 1f\n\tmrs x1, nzcv\n\tb 2f\n1:\tret\n2:" : : : "x1", "x30", "cc");
+}
+
 int main(void)
 {
 	struct diff_req *req = malloc(DIFF_BATCH * sizeof(*req));
@@ -166,6 +175,7 @@ int main(void)
 	uint32_t n;
 
 	set_up();
+	return_flags_once();
 	while (!read_all(&n, sizeof(n)) && n && n <= DIFF_BATCH) {
 		if (read_all(req, n * sizeof(*req)))
 			return 1;

@@ -31,8 +31,10 @@ void diff_evaluate(struct diff_item *it, u64 pc);
 
 /* Compares with an answer: DIFF_* bits. */
 unsigned diff_compare(const struct diff_item *it, const struct diff_state *want);
-/* The difference stands in diff_known.def. */
-bool diff_is_known(const struct diff_item *it, unsigned what);
+/* The answers are of this project's own translator, not of another emulator. */
+extern bool diff_translator;
+/* The difference stands in diff_known.def, or is one that translated code may have. */
+bool diff_is_known(const struct diff_item *it, const struct diff_state *want, unsigned what);
 void diff_report(const struct diff_item *it, u64 pc, const struct diff_state *want, unsigned what);
 
 /* A hash of all that diff_compare looks at. */
