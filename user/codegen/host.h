@@ -101,6 +101,10 @@ bool x64_must_interp(const struct ir_inst *i, const struct cg_options *opt);
 /* Host register of each guest slot (0xff: memory), for these features. */
 void x64_homes(const struct guest *g, u64 features, u8 home[]);
 
+/* Emits the saving of guest flags of that kind (enum cg_flags_at) to the host block; rax is lost. */
+struct x64_buf;
+void cg_flags_store(struct x64_buf *b, u8 kind);
+
 /* What this CPU can do (CPUID, XGETBV), and the named classes: "v2" "v3" "v4" "v4fp16"; 0 when the name is unknown. */
 u64 x64_host_features(void);
 u64 x64_class_features(const char *name);

@@ -8,6 +8,7 @@
 #include <asm/unistd.h>
 #include <linux/futex.h>
 
+#include "host/x64/emit.h"
 #include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/sys.h"
@@ -348,6 +349,24 @@ void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e
 	patch(where, e->host);
 }
 
+u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e)
+{
+	struct rt_chunk *k = &c->chunk[c->nchunk - 1];
+	s64 far = e->host - k->cold;
+
+	if (!e->needs_flags)
+		return e->host;
+	if (!e->flags_host && k->pool - k->cold > 4096 && far == (s32)far) {
+		struct x64_buf b = { k->cold, k->cold, k->pool };
+
+		cg_flags_store(&b, CG_FLAGS_SUB);
+		x64_patch32(x64_jmp32(&b), e->host);
+		e->flags_host = k->cold;
+		k->cold = (u8 *)ALIGN_UP((u64)b.p, 16ull);
+	}
+	return e->flags_host;
+}
+
 static void unlink_site(struct rt_link *l)
 {
 	u8 *base = (u8 *)l->site;
@@ -460,6 +479,7 @@ static void forget_jumps_to(struct rt_region *r)
 
 			if (e->pc == r->entry[k].pc)
 				__atomic_store_n(&e->pc, ~0ull, __ATOMIC_RELAXED);
+			__atomic_store_n(&t->jflags[r->entry[k].pc >> 2 & (X64_JFLAGS_ENTRIES - 1)].neg_pc, 1, __ATOMIC_RELAXED);
 		}
 }
 

@@ -45,7 +45,8 @@ struct rt_entry {
 	u64 key;			/* pc | 1 for strict FP; 0: free */
 	u8 *host;
 	struct rt_region *region;
-	u64 needs_flags;
+	u8 *flags_host;			/* as host, but saves the guest flags that EFLAGS hold first; NULL: not made yet */
+	u32 needs_flags;
 };
 
 struct rt_cache {
@@ -86,6 +87,8 @@ struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc);
 /* Also under the lock: the entry if there is one. */
 struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key);
 int rt_cache_init(void);
+/* Where to enter with guest flags in EFLAGS, as after a subtraction (lock held). */
+u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e);
 /* Links a site to an entry (lock held). */
 void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e);
 /* The region whose hot code holds this host address, stale ones included; NULL. No lock. */

@@ -99,9 +99,25 @@ static u64 on_lookup(void *p, u64 target)
 	return rt_go(t, target);
 }
 
+/* The guest's flags are in memory: this entry, and from now on one that saves them itself. */
 static u64 on_lookup_flags(void *p, u64 target)
 {
-	return rt_go(p, target);
+	struct rt_thread *t = p;
+	struct rt_cache *c = rt.cache;
+	struct rt_entry *e;
+	u8 *host;
+
+	rt_lock(&c->lock);
+	e = rt_cache_get(t, target);
+	host = e && !(rt.flags & RT_FLAG_TRACE) ? rt_cache_flags_entry(c, e) : NULL;
+	if (host) {
+		struct x64_jflags_entry *j = &t->jflags[target >> 2 & (X64_JFLAGS_ENTRIES - 1)];
+
+		j->host = (u64)host;
+		j->neg_pc = 0 - target;
+	}
+	rt_unlock(&c->lock);
+	return rt_go(t, target);
 }
 
 static u64 on_link(void *p, u64 target, u64 site)
@@ -257,6 +273,9 @@ static void set_fpcr(struct rt_thread *t, u64 v)
 	t->host.g_rsp = t->host.rstack_hi;
 	for (u32 k = 0; k < X64_JCACHE_ENTRIES; k++)
 		t->jcache[k].pc = ~0ull;
+	for (u32 k = 0; k < X64_JFLAGS_ENTRIES; k++)
+		if (t->jflags[k].neg_pc)
+			t->jflags[k].neg_pc = 1;
 }
 
 static u64 on_rtcall(void *p, u64 which, u64 a, u64 b, u64 pc)
@@ -401,6 +420,7 @@ struct rt_thread *rt_thread_alloc(void)
 		t->host.fn[k] = rt.cache->glue.fn[k];
 	/* entry 0 of the zeroed jump cache would match pc 0 */
 	t->jcache[0].pc = ~0ull;
+	t->jflags[0].neg_pc = 1;
 	rt_lock(&rt.threads_lock);
 	t->next = rt.threads;
 	t->pprev = &rt.threads;

@@ -37,6 +37,7 @@ struct rt_thread {
 	struct x64_host host;
 	u8 pad[X64_JCACHE_OFF - X64_HOST_OFF - sizeof(struct x64_host)];
 	struct x64_jcache_entry jcache[X64_JCACHE_ENTRIES];
+	struct x64_jflags_entry jflags[X64_JFLAGS_ENTRIES];
 
 	/* --- core --- */
 	struct rt_thread *self;			/* what rt_self reads: %gs points here */

@@ -139,6 +139,8 @@ RT_SYS_HANDLER(newfstatat)
 	u64 dst = a[2];
 	s64 ret;
 
+	if (rt_fd_is_ours((s32)a[0]))
+		return -EBADF;
 	a[2] = (u64)&h;
 	ret = resolve_and_call(t, __NR_newfstatat, a, a[3] & AT_SYMLINK_NOFOLLOW_ ? RT_PATH_NOFOLLOW : 0);
 	return ret ? ret : put_stat(dst, &h);
@@ -146,6 +148,8 @@ RT_SYS_HANDLER(newfstatat)
 
 RT_SYS_HANDLER(statx)
 {
+	if (rt_fd_is_ours((s32)a[0]))
+		return -EBADF;
 	return resolve_and_call(t, __NR_statx, a, a[2] & AT_SYMLINK_NOFOLLOW_ ? RT_PATH_NOFOLLOW : 0);
 }
 

@@ -21,7 +21,10 @@
 #define X64_HOST_OFF 1024		/* of struct x64_host in the thread block */
 #define X64_JCACHE_OFF 4096		/* of the jump cache in the thread block */
 #define X64_JCACHE_ENTRIES 4096
-#define X64_THREAD_BLOCK_SIZE (X64_JCACHE_OFF + X64_JCACHE_ENTRIES * 16)
+/* A second one for computed jumps while EFLAGS hold guest flags: it can be searched without touching them. */
+#define X64_JFLAGS_OFF (X64_JCACHE_OFF + X64_JCACHE_ENTRIES * 16)
+#define X64_JFLAGS_ENTRIES 16384	/* index: bits 2..15 of the guest pc */
+#define X64_THREAD_BLOCK_SIZE (X64_JFLAGS_OFF + X64_JFLAGS_ENTRIES * 16)
 
 /* Offsets of members of struct x64_host from the start of the thread block. */
 #define X64_C_RSP 1024
@@ -77,6 +80,12 @@ struct x64_host {
 
 struct x64_jcache_entry {
 	u64 pc;
+	u64 host;
+};
+
+/* host: as for X64_JCACHE, but what the guest's flags are wanted by is entered behind a piece of code that saves them. */
+struct x64_jflags_entry {
+	u64 neg_pc;			/* 0 - pc: a sum of 0 can be tested without flags */
 	u64 host;
 };
 

@@ -202,9 +202,6 @@ void cg_fl_op(struct cg *c, const struct ir_inst *i);
 void cg_select(struct cg *c, const struct ir_inst *i);
 void cg_cset(struct cg *c, const struct ir_inst *i);
 void cg_vselect(struct cg *c, const struct ir_inst *i);
-/* Saves EFLAGS of this kind to the host block; rax is clobbered. */
-void cg_flags_store(struct x64_buf *b, u8 kind);
-
 /* --- the others: one instruction each */
 void cg_int(struct cg *c, const struct ir_inst *i);
 void cg_mem(struct cg *c, const struct ir_inst *i);

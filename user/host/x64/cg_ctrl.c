@@ -23,13 +23,13 @@ static bool target_wants_flags(struct cg *c, u64 target, bool call)
 /* EFLAGS are about to be used for a test whose outcome may lead to target: guest flags that somebody wants are saved. */
 static void flags_before_test(struct cg *c, u64 target)
 {
-	if (!flags_in_eflags(c))
-		return;
-	if (cg_flags_live(c) || target_wants_flags(c, target, false))
-		cg_flags_sync(c);
-	else
-		c->flags_at = CG_FLAGS_DEAD;
-	c->flags_val = IR_NONE;
+	if (flags_in_eflags(c)) {
+		if (cg_flags_live(c) || target_wants_flags(c, target, false))
+			cg_flags_sync(c);
+		else
+			c->flags_at = CG_FLAGS_DEAD;
+	}
+	c->flags_val = IR_NONE;		/* EFLAGS may be a copy of what is in memory, too */
 }
 
 /*
@@ -239,6 +239,34 @@ static void icall(struct cg *c, const struct ir_inst *i)
 	go_on(c, c->pc + c->pc_len);
 }
 
+/*
+ * A computed jump while EFLAGS hold guest flags that may be wanted: nearly always they are not, so they are not saved here
+ * but where the target does want them. The look-up must leave EFLAGS alone. false: flags are of a kind that cannot wait.
+ */
+static bool igoto_with_flags(struct cg *c, const struct ir_inst *i)
+{
+	u8 *hit;
+
+	if (c->flags_at == CG_FLAGS_ADD)
+		x64_b(&c->b, 0xf5);			/* cmc: as after a subtraction */
+	else if (c->flags_at != CG_FLAGS_SUB)
+		return false;
+	target_to_rax(c, i->a);
+	x64_rr(&c->b, 0x0fb7, 0, RDX, RAX);		/* movzx edx, ax */
+	x64_ld(&c->b, 1, RCX, x64_mi(RBP, RDX, 2, X64_JFLAGS_OFF - X64_BIAS));
+	x64_lea(&c->b, 1, RCX, x64_mi(RCX, RAX, 0, 0));
+	x64_b(&c->b, 0xe3);				/* jrcxz */
+	x64_b(&c->b, 0);
+	hit = c->b.p - 1;
+	x64_mov(&c->b, 1, RCX, RAX);
+	cg_flags_store(&c->b, CG_FLAGS_SUB);
+	x64_mov(&c->b, 1, RAX, RCX);
+	x64_jmp_m(&c->b, fn(X64_FN_LOOKUP_FLAGS));
+	x64_patch8(&c->b, hit);
+	x64_jmp_m(&c->b, x64_mi(RBP, RDX, 2, X64_JFLAGS_OFF - X64_BIAS + 8));
+	return true;
+}
+
 void cg_control(struct cg *c, const struct ir_inst *i)
 {
 	u64 next = c->pc + c->pc_len;
@@ -257,6 +285,8 @@ void cg_control(struct cg *c, const struct ir_inst *i)
 		go_on(c, next);
 		break;
 	case IR_IGOTO:
+		if ((i->aux == 0 || c->opt->strict_flags) && flags_in_eflags(c) && igoto_with_flags(c, i))
+			break;
 		if (i->aux == 0 || c->opt->strict_flags)
 			cg_flags_sync(c);
 		target_to_rax(c, i->a);
