@@ -149,33 +149,34 @@ struct fuzz_memory {
 static bool fuzz_guards(const struct fuzz_memory *m, const struct cg_out *o)
 {
 	for (unsigned k = 0; k < FUZZ_GUARD; k++)
-		if (m->hot[o->max_code + k] != 0xa5 || m->cold[FUZZ_COLD + k] != 0xa5)
+		if (m->hot[o->max_code + k] != 0xa5 || m->cold[o->max_cold + k] != 0xa5)
 			return false;
 	return m->entry[o->max_entry].needs_flags == 0xa5a5a5a5 && m->map[o->max_map].off == 0xa5a5a5a5 &&
 	       m->retsite[o->max_retsite] == 0xa5a5a5a5 && m->site[o->max_site] == 0xa5a5a5a5;
 }
 
-static bool fuzz_result(const struct fuzz_memory *m, const struct translate_out *out)
+/* NULL, or what is wrong with a translation. */
+static const char *fuzz_result(const struct fuzz_memory *m, const struct translate_out *out)
 {
 	const struct cg_out *o = &out->cg;
 
 	if (o->code_len > o->max_code || o->cold_len > o->max_cold || o->nentry > o->max_entry || o->nmap > o->max_map ||
 	    o->nretsite > o->max_retsite || o->nsite > o->max_site || !o->nentry || !o->nmap)
-		return false;
-	if (o->pool < m->cold + o->cold_len || o->pool > m->cold + FUZZ_COLD || ((uintptr_t)o->pool & 15))
-		return false;
+		return "counts";
+	if (o->pool < m->cold + o->cold_len || o->pool > m->cold + o->max_cold || ((uintptr_t)o->pool & 15))
+		return "pool";
 	if (out->pc_lo > fuzz_pc || out->pc_hi <= out->pc_lo || out->pc_hi > fuzz_pc + sizeof(fuzz_words))
-		return false;
+		return "guest range";
 	for (u32 k = 0; k < o->nentry; k++)
 		if (o->entry[k].off >= o->code_len || o->entry[k].pc - out->pc_lo >= out->pc_hi - out->pc_lo)
-			return false;
+			return "entries";
 	for (u32 k = 0; k < o->nmap; k++)
 		if (o->map[k].off > o->code_len || (k && o->map[k].off < o->map[k - 1].off) || o->map[k].flags_at > CG_FLAGS_DEAD)
-			return false;
+			return "map";
 	for (u32 k = 0; k < o->nsite; k++)
 		if (o->site[k] >= o->cold_len || o->site[k] & 7)
-			return false;
-	return true;
+			return "sites";
+	return NULL;
 }
 
 static bool fuzz_region(const char *class, void *scratch)
@@ -188,24 +189,27 @@ static bool fuzz_region(const char *class, void *scratch)
 				   .opt = { .features = x64_class_features(class), .strict_flags = fuzz_below(2),
 					    .strict_fp = fuzz_below(2) } };
 	struct translate_out out = { 0 };
+	u32 cold = tight ? 64 + 16 * fuzz_below(256) : FUZZ_COLD;	/* constants come from its end */
 	int err;
 
-	fuzz_what = class;
 	if (!m && !(m = aligned_alloc(64, (sizeof(*m) + 63) & ~63ul)))
 		exit(1);
 	memset(m, 0xa5, sizeof(*m));
 	out.cg = (struct cg_out){ .code = m->hot, .max_code = tight ? 64 + fuzz_below(4096) : FUZZ_HOT, .cold = m->cold,
-				  .max_cold = tight ? 64 + fuzz_below(4096) : FUZZ_COLD, .pool = m->cold + FUZZ_COLD,
+				  .max_cold = cold, .pool = m->cold + cold,
 				  .entry = m->entry, .max_entry = tight ? 1 + fuzz_below(128) : 128, .map = m->map,
 				  .max_map = tight ? 1 + fuzz_below(FUZZ_MAP) : FUZZ_MAP, .retsite = m->retsite,
 				  .max_retsite = tight ? fuzz_below(64) : 64, .site = m->site,
 				  .max_site = tight ? fuzz_below(256) : 256 };
 	err = translate(&q, &out, scratch);
+	fuzz_what = "written outside";
 	if (!fuzz_guards(m, &out.cg))
 		return false;
+	fuzz_what = "error";
 	if (err)
 		return err == -ENOSPC || err == -EFAULT;
-	return fuzz_result(m, &out);
+	fuzz_what = fuzz_result(m, &out);
+	return !fuzz_what;
 }
 
 /* True: all is right. */
@@ -228,7 +232,7 @@ static bool fuzz_one(u64 seed)
 	}
 	for (unsigned k = 0; k < sizeof(classes) / sizeof(classes[0]); k++)
 		if (!fuzz_region(classes[k], scratch)) {
-			printf("seed %llu: translate for %s\n", (unsigned long long)seed, fuzz_what);
+			printf("seed %llu: translate for %s: %s\n", (unsigned long long)seed, classes[k], fuzz_what);
 			return false;
 		}
 	return true;

@@ -12,11 +12,13 @@
 #include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/sys.h"
+#include "runtime/uaccess.h"
 #include "translate/translate.h"
 
 #define PAGE_BUCKETS 4096
-#define FIRST_REGIONS 65536
-#define META_CHUNK (32u << 20)		/* touched as it is used */
+#define PEEK_SIZE 64
+#define SNAP_STEP 512
+#define SNAP_SIZE 8192			/* the guest code that a region may span, and more than one instruction behind it */
 #define TABLE_BITS 12
 
 /* --- lock -------------------------------------------------------------------------------------------------------------- */
@@ -42,63 +44,6 @@ void rt_unlock(u32 *l)
 		sys(__NR_futex, l, FUTEX_WAKE_PRIVATE, 1);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------------ */
-
-static void *map(size_t len, int prot)
-{
-	s64 p = sys(__NR_mmap, 0, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p < 0 && p > -4096)
-		return NULL;
-	if (rt_mm_reserve((u64)p, (u64)p + len)) {
-		sys(__NR_munmap, p, len);
-		return NULL;
-	}
-	return (void *)p;
-}
-
-static void unmap(void *p, size_t len)
-{
-	sys(__NR_munmap, p, len);
-	rt_mm_unreserve((u64)p, (u64)p + len);
-}
-
-/* Regions' descriptions are never freed: what runs may look at them at any time. */
-static void *meta(struct rt_cache *c, size_t n)
-{
-	void *p;
-
-	n = ALIGN_UP(n, (size_t)16);
-	if ((size_t)(c->meta_end - c->meta) < n) {
-		c->meta = map(META_CHUNK, PROT_READ | PROT_WRITE);
-		if (!c->meta) {
-			c->meta_end = NULL;
-			return NULL;
-		}
-		c->meta_end = c->meta + META_CHUNK;
-	}
-	p = c->meta;
-	c->meta += n;
-	return p;
-}
-
-static struct rt_chunk *new_chunk(struct rt_cache *c)
-{
-	struct rt_chunk *k;
-	u8 *p;
-
-	if (c->nchunk == RT_MAX_CHUNKS)
-		return NULL;
-	p = map(2ul * RT_CHUNK_HOT, PROT_READ | PROT_WRITE | PROT_EXEC);
-	if (!p)
-		return NULL;
-	k = &c->chunk[c->nchunk];
-	*k = (struct rt_chunk){ .base = p, .hot = p, .hot_end = p + RT_CHUNK_HOT, .cold = p + RT_CHUNK_HOT,
-				.pool = p + 2ul * RT_CHUNK_HOT, .end = p + 2ul * RT_CHUNK_HOT };
-	__atomic_store_n(&c->nchunk, c->nchunk + 1, __ATOMIC_RELEASE);
-	return k;
-}
-
 /* --- look-up by guest pc --------------------------------------------------------------------------------------------------- */
 
 static u32 hash(const struct rt_cache *c, u64 key)
@@ -106,7 +51,8 @@ static u32 hash(const struct rt_cache *c, u64 key)
 	return (u32)((key * 0x9e3779b97f4a7c15ull) >> (64 - c->table_bits));
 }
 
-struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key)
+/* Those of hidden regions too. */
+static struct rt_entry *find_any(struct rt_cache *c, u64 key)
 {
 	u32 mask = (1u << c->table_bits) - 1;
 
@@ -118,6 +64,13 @@ struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key)
 		if (!e->key)
 			return NULL;
 	}
+}
+
+struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key)
+{
+	struct rt_entry *e = find_any(c, key);
+
+	return likely(e && !e->hidden) ? e : NULL;
 }
 
 static void table_put(struct rt_cache *c, const struct rt_entry *n)
@@ -133,19 +86,25 @@ static void table_put(struct rt_cache *c, const struct rt_entry *n)
 
 static bool table_grow(struct rt_cache *c)
 {
-	u32 old_n = 1u << c->table_bits;
+	u32 old_n = 1u << c->table_bits, used = 0, bits;
 	struct rt_entry *old = c->table, *fresh;
 
-	fresh = map(2ul * old_n * sizeof(*fresh), PROT_READ | PROT_WRITE);
+	for (u32 k = 0; k < old_n; k++)
+		used += old[k].key && old[k].host;
+	/* it may be full of what is gone */
+	bits = c->table_bits + (used > old_n / 4);
+	fresh = rt_core_map(sizeof(*fresh) << bits, PROT_READ | PROT_WRITE);
 	if (!fresh)
 		return false;
 	c->table = fresh;
-	c->table_bits++;
+	c->table_bits = bits;
 	c->nentries = 0;
 	for (u32 k = 0; k < old_n; k++)
 		if (old[k].key && old[k].host)
 			table_put(c, &old[k]);
-	unmap(old, (size_t)old_n * sizeof(*old));
+	/* the first one is part of a larger mapping, and stays */
+	if ((u8 *)old != (u8 *)c + ALIGN_UP(sizeof(*c), 64ul))
+		rt_core_unmap(old, (size_t)old_n * sizeof(*old));
 	return true;
 }
 
@@ -156,11 +115,63 @@ struct make_ctx {
 	struct rt_thread *t;
 };
 
+/* Copies as much of [from, to) as can be read, a step or a page at a time. Returns where it ended. */
+static u64 snapshot(u8 *buf, u64 from, u64 to)
+{
+	while (from < to) {
+		u64 n = MIN(to, ALIGN_DOWN(from, 4096ull) + 4096) - from;
+
+		if (rt_copy_from_user(buf, from, n))
+			break;
+		buf += n;
+		from += n;
+	}
+	return from;
+}
+
+/*
+ * Guest bytes, copied: while they are translated the guest may change them, unmap them, or truncate their file. What lies
+ * in the region's window comes from one copy that grows; the summary of that copy decides later whether a translation is
+ * still right. Beyond, there is only a peek (into a copy that lasts until the next).
+ */
 static const void *fetch(void *ctx, u64 pc, size_t *avail)
 {
-	(void)ctx;
-	*avail = rt_mm_exec_avail(pc);
-	return (const void *)pc;
+	struct rt_cache *c = ((struct make_ctx *)ctx)->c;
+	u64 off = pc - c->snap_pc, end;
+	size_t exec;
+
+	if (off < SNAP_SIZE && pc + rt.guest->insn_max <= c->snap_end) {
+		*avail = c->snap_end - pc;
+		return c->snap + off;
+	}
+	exec = rt_mm_exec_avail(pc);
+	if (off >= SNAP_SIZE) {
+		*avail = snapshot(c->snap + SNAP_SIZE + SNAP_STEP, pc, pc + MIN(exec, (size_t)PEEK_SIZE)) - pc;
+		return c->snap + SNAP_SIZE + SNAP_STEP;
+	}
+	/* between what is there and pc there may be a hole, which no region spans */
+	end = MIN(pc + exec, ALIGN_UP(pc - c->snap_pc + SNAP_STEP, (u64)SNAP_STEP) + c->snap_pc);
+	if (pc > c->snap_end && rt_mm_exec_avail(c->snap_end) < pc - c->snap_end)
+		exec = 0;
+	if (exec && c->snap_end < end)
+		c->snap_end = snapshot(c->snap + (c->snap_end - c->snap_pc), c->snap_end, end);
+	*avail = exec && c->snap_end > pc ? c->snap_end - pc : 0;
+	return c->snap + off;
+}
+
+/* Not against an enemy: a guest can only fool itself. */
+static u64 sum_of(const u8 *p, u64 n)
+{
+	u64 sum = n, w;
+
+	for (; n >= 8; n -= 8, p += 8) {
+		__builtin_memcpy(&w, p, 8);
+		sum = (sum ^ w) * 0x9e3779b97f4a7c15ull;
+		sum ^= sum >> 29;
+	}
+	for (; n; n--)
+		sum = (sum ^ *p++) * 0x9e3779b97f4a7c15ull;
+	return sum ^ sum >> 32;
 }
 
 static u64 key_of(const struct rt_thread *t, u64 pc)
@@ -200,20 +211,6 @@ static void list_pages(struct rt_cache *c, struct rt_region *r)
 	}
 }
 
-static bool grow_regions(struct rt_cache *c)
-{
-	u32 n = c->max_region * 2;
-	struct rt_region **fresh = map(n * sizeof(*fresh), PROT_READ | PROT_WRITE);
-
-	if (!fresh)
-		return false;
-	__builtin_memcpy(fresh, c->region, c->nregion * sizeof(*fresh));
-	/* the old array stays: a signal handler may be reading it */
-	__atomic_store_n(&c->region, fresh, __ATOMIC_RELEASE);
-	c->max_region = n;
-	return true;
-}
-
 struct outputs {
 	struct cg_entry entry[512];
 	struct cg_map map[1024];
@@ -224,7 +221,7 @@ struct outputs {
 static struct rt_region *keep(struct rt_cache *c, const struct translate_out *o, u64 pc, bool strict)
 {
 	const struct cg_out *g = &o->cg;
-	struct rt_region *r = meta(c, sizeof(*r) + g->nmap * sizeof(*g->map) + g->nretsite * 4 + g->nentry * sizeof(*g->entry));
+	struct rt_region *r = rt_cache_meta(c, sizeof(*r) + g->nmap * sizeof(*g->map) + g->nretsite * 4 + g->nentry * sizeof(*g->entry));
 	u8 *p = (u8 *)(r + 1);
 
 	if (!r)
@@ -249,11 +246,18 @@ static unsigned region_insns(void)
 	return n ? n : rt.flags & RT_FLAG_TRACE ? 1 : RT_REGION_INSNS;
 }
 
+/* Is there room for any region, whatever it turns out to need? */
+static bool has_room(const struct rt_chunk *k)
+{
+	return k->hot_end - k->hot >= 65536 && k->pool - k->cold >= 65536 && k->meta_end - k->meta >= 65536 &&
+	       k->nregion < k->max_region;
+}
+
 static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 {
 	struct make_ctx m = { c, t };
 	struct outputs *w = (struct outputs *)c->scratch;
-	struct rt_chunk *k = &c->chunk[c->nchunk - 1];
+	struct rt_chunk *k;
 	struct translate_req q = { .guest = rt.guest, .pc = pc, .fetch = fetch, .known = known, .ctx = &m,
 				   .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = region_insns(),
 				   .opt = { .features = rt.features, .strict_flags = c->strict_flags, .strict_fp = t->strict_fp } };
@@ -261,11 +265,11 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	struct rt_region *r;
 	int err;
 
-	if (k->hot_end - k->hot < 65536 || k->pool - k->cold < 65536) {
-		k = new_chunk(c);
-		if (!k)
+	while (!has_room(c->cur))
+		if (rt_cache_new_chunk(c, t))
 			rt_die(127, "out of memory for translated code: raise the address space limit (ulimit -v)");
-	}
+	k = c->cur;
+	c->snap_pc = c->snap_end = pc;
 	do {
 		o = (struct translate_out){ .cg = { .code = k->hot, .max_code = (u32)(k->hot_end - k->hot), .cold = k->cold,
 				.max_cold = (u32)(k->pool - k->cold), .pool = k->pool, .entry = w->entry,
@@ -282,16 +286,15 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	} while (err == -28 && q.max_insns);
 	if (err)
 		return NULL;
-	if (c->nregion == c->max_region && !grow_regions(c))
-		return NULL;
 	r = keep(c, &o, pc, t->strict_fp);
 	if (!r)
 		return NULL;
+	r->sum = sum_of(c->snap + (r->pc_lo - c->snap_pc), r->pc_hi - r->pc_lo);
 	k->hot = (u8 *)ALIGN_UP((u64)o.cg.code + o.cg.code_len, 16ull);
 	k->cold = (u8 *)ALIGN_UP((u64)o.cg.cold + o.cg.cold_len, 16ull);
 	k->pool = o.cg.pool;
-	c->region[c->nregion] = r;
-	__atomic_store_n(&c->nregion, c->nregion + 1, __ATOMIC_RELEASE);
+	k->region[k->nregion] = r;
+	__atomic_store_n(&k->nregion, k->nregion + 1, __ATOMIC_RELEASE);
 	list_pages(c, r);
 	for (u32 n = 0; n < r->nentry; n++) {
 		struct rt_entry e = { .key = key_of(t, r->entry[n].pc), .host = r->hot + r->entry[n].off, .region = r,
@@ -303,20 +306,6 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 			table_put(c, &e);
 	}
 	return r;
-}
-
-struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc)
-{
-	struct rt_cache *c = rt.cache;
-	struct rt_entry *e = rt_cache_find(c, key_of(t, pc));
-
-	if (likely(e))
-		return e;
-	if ((pc & (rt.guest->insn_align - 1)) == 0 && rt_mm_exec_avail(pc) < rt.guest->insn_max)
-		return NULL;
-	if (!make(c, t, pc))
-		return NULL;
-	return rt_cache_find(c, key_of(t, pc));
 }
 
 /* --- linking --------------------------------------------------------------------------------------------------------------------- */
@@ -332,26 +321,33 @@ void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e
 	u8 *base = (u8 *)site, *where = base + site->disp;
 	s64 far = e->host - where;
 	struct rt_link *l;
+	unsigned n = 0;
 
-	if (far != (s32)far || e->region->stale)
+	if (far != (s32)far)
 		return;
 	if (e->needs_flags && site->tail)
 		where = base + site->tail;
+	/* another thread was quicker; or the list has it */
+	for (l = e->region->incoming; l && n++ < 8; l = l->next)
+		if (l->tail_or_disp == where && l->target == e->host) {
+			patch(where, e->host);
+			return;
+		}
 	l = c->free_links;
 	if (l)
 		c->free_links = l->next;
 	else
-		l = meta(c, sizeof(*l));
+		l = rt_cache_meta(c, sizeof(*l));
 	if (!l)
 		return;
-	*l = (struct rt_link){ .next = e->region->incoming, .site = site, .tail_or_disp = where };
+	*l = (struct rt_link){ .next = e->region->incoming, .site = site, .tail_or_disp = where, .target = e->host };
 	e->region->incoming = l;
 	patch(where, e->host);
 }
 
 u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e)
 {
-	struct rt_chunk *k = &c->chunk[c->nchunk - 1];
+	struct rt_chunk *k = c->cur;
 	s64 far = e->host - k->cold;
 
 	if (!e->needs_flags)
@@ -379,29 +375,28 @@ static void unlink_site(struct rt_link *l)
 
 /* --- host pc -> region ------------------------------------------------------------------------------------------------------------ */
 
-struct rt_region *rt_cache_region_at(u64 host)
+static struct rt_region *chunk_region(const struct rt_chunk *k, u64 host)
 {
-	struct rt_cache *c = rt.cache;
-	u32 lo = 0, hi = __atomic_load_n(&c->nregion, __ATOMIC_ACQUIRE);
-	struct rt_region **v = __atomic_load_n(&c->region, __ATOMIC_ACQUIRE);
+	u32 lo = 0, n = __atomic_load_n(&k->nregion, __ATOMIC_ACQUIRE), hi = n;
 
-	/* chunks are taken in any order of addresses: a linear search over chunks' runs would do too, but they are few */
-	if (__atomic_load_n(&c->nchunk, __ATOMIC_ACQUIRE) > 1) {
-		while (hi-- > 0)
-			if (host >= (u64)v[hi]->hot && host < (u64)v[hi]->hot + v[hi]->hot_len)
-				return v[hi];
-		return NULL;
-	}
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
-		if ((u64)v[mid]->hot + v[mid]->hot_len <= host)
+		if ((u64)k->region[mid]->hot + k->region[mid]->hot_len <= host)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (lo < c->nregion && host >= (u64)v[lo]->hot && host < (u64)v[lo]->hot + v[lo]->hot_len)
-		return v[lo];
+	return lo < n && host >= (u64)k->region[lo]->hot ? k->region[lo] : NULL;
+}
+
+struct rt_region *rt_cache_region_at(u64 host)
+{
+	struct rt_cache *c = rt.cache;
+
+	for (u32 n = 0; n < __atomic_load_n(&c->nchunk, __ATOMIC_ACQUIRE); n++)
+		if (host >= (u64)c->chunk[n].base && host < (u64)c->chunk[n].hot_end)
+			return chunk_region(&c->chunk[n], host);
 	return NULL;
 }
 
@@ -445,74 +440,6 @@ bool rt_pc_entering(u64 host)
 
 /* --- invalidation ----------------------------------------------------------------------------------------------------------------- */
 
-static void drop_entries(struct rt_cache *c, struct rt_region *r)
-{
-	for (u32 n = 0; n < r->nentry; n++) {
-		struct rt_entry *e = rt_cache_find(c, r->entry[n].pc | r->strict);
-
-		if (e && e->region == r)
-			e->host = NULL;		/* the key stays: a tombstone */
-	}
-}
-
-/*
- * Whoever is inside, or comes back into it, meets an INT3 at the next instruction boundary or return site and is sent on by
- * the SIGTRAP handler. One byte is written at a time, so no other thread sees half an instruction.
- */
-static void poison(struct rt_region *r)
-{
-	for (u32 n = 0; n < r->nmap; n++)
-		if (!r->map[n].inside)
-			__atomic_store_n(r->hot + r->map[n].off, 0xcc, __ATOMIC_RELAXED);
-	for (u32 n = 0; n < r->nretsite; n++)
-		__atomic_store_n(r->hot + r->retsite[n], 0xcc, __ATOMIC_RELAXED);
-	for (u32 n = 0; n < r->nentry; n++)
-		__atomic_store_n(r->hot + r->entry[n].off, 0xcc, __ATOMIC_RELAXED);
-}
-
-/* The jump caches' entries for one region only: they sit at the hashes of its entries. */
-static void forget_jumps_to(struct rt_region *r)
-{
-	for (struct rt_thread *t = rt.threads; t; t = t->next)
-		for (u32 k = 0; k < r->nentry; k++) {
-			struct x64_jcache_entry *e = &t->jcache[r->entry[k].pc >> 2 & (X64_JCACHE_ENTRIES - 1)];
-
-			if (e->pc == r->entry[k].pc)
-				__atomic_store_n(&e->pc, ~0ull, __ATOMIC_RELAXED);
-			__atomic_store_n(&t->jflags[r->entry[k].pc >> 2 & (X64_JFLAGS_ENTRIES - 1)].neg_pc, 1, __ATOMIC_RELAXED);
-		}
-}
-
-void rt_region_invalidate(struct rt_cache *c, struct rt_region *r)
-{
-	struct rt_link *l, *next;
-
-	if (r->stale)
-		return;
-	r->stale = true;
-	drop_entries(c, r);
-	for (l = r->incoming; l; l = next) {
-		next = l->next;
-		unlink_site(l);
-		l->next = c->free_links;
-		c->free_links = l;
-	}
-	r->incoming = NULL;
-	rt_lock(&rt.threads_lock);
-	forget_jumps_to(r);
-	rt_unlock(&rt.threads_lock);
-	poison(r);
-}
-
-void rt_cache_go_strict(struct rt_cache *c)
-{
-	if (c->strict_flags)
-		return;
-	c->strict_flags = true;
-	for (u32 k = 0; k < c->nregion; k++)
-		rt_region_invalidate(c, c->region[k]);
-}
-
 static void unlist(struct rt_cache *c, struct rt_region *r)
 {
 	u64 p = r->pc_lo >> 12;
@@ -533,6 +460,211 @@ static void unlist(struct rt_cache *c, struct rt_region *r)
 	}
 }
 
+enum entries_to { HIDE, SHOW, DROP };
+
+static void change_entries(struct rt_cache *c, struct rt_region *r, enum entries_to what)
+{
+	for (u32 n = 0; n < r->nentry; n++) {
+		struct rt_entry *e = find_any(c, r->entry[n].pc | r->strict);
+
+		if (!e || e->region != r)
+			continue;
+		e->hidden = what != SHOW;
+		if (what == DROP)
+			e->host = NULL;		/* the key stays: a tombstone */
+	}
+}
+
+/* One byte, so no other thread sees half an instruction. What it was goes to *saved, if that is wanted. */
+static u8 *int3(struct rt_region *r, u32 off, u8 *saved)
+{
+	u8 *p = r->hot + off;
+
+	if (off >= r->hot_len)
+		return saved;
+	if (saved)
+		*saved++ = *p;
+	__atomic_store_n(p, 0xcc, __ATOMIC_RELAXED);
+	return saved;
+}
+
+/* Whoever is inside, or comes back into it, meets an INT3 and is sent on by the SIGTRAP handler. */
+static void poison(struct rt_region *r, u8 *saved)
+{
+	for (u32 n = 0; n < r->nmap; n++)
+		if (!r->map[n].inside)
+			saved = int3(r, r->map[n].off, saved);
+	for (u32 n = 0; n < r->nretsite; n++)
+		saved = int3(r, r->retsite[n], saved);
+	for (u32 n = 0; n < r->nentry; n++)
+		saved = int3(r, r->entry[n].off, saved);
+}
+
+/* Puts the bytes back; a place that was met twice has its own in the first. */
+static void unpoison(struct rt_region *r)
+{
+	const u8 *saved = r->saved;
+
+	for (u32 n = 0; n < r->nmap; n++)
+		if (!r->map[n].inside && r->map[n].off < r->hot_len && *saved++ != 0xcc)
+			__atomic_store_n(r->hot + r->map[n].off, saved[-1], __ATOMIC_RELAXED);
+	for (u32 n = 0; n < r->nretsite; n++)
+		if (r->retsite[n] < r->hot_len && *saved++ != 0xcc)
+			__atomic_store_n(r->hot + r->retsite[n], saved[-1], __ATOMIC_RELAXED);
+	for (u32 n = 0; n < r->nentry; n++)
+		if (r->entry[n].off < r->hot_len && *saved++ != 0xcc)
+			__atomic_store_n(r->hot + r->entry[n].off, saved[-1], __ATOMIC_RELAXED);
+}
+
+void rt_forget_jumps(struct rt_thread *t)
+{
+	for (u32 k = 0; k < X64_JCACHE_ENTRIES; k++)
+		__atomic_store_n(&t->jcache[k].pc, ~0ull, __ATOMIC_RELAXED);
+	for (u32 k = 0; k < X64_JFLAGS_ENTRIES; k++)
+		if (t->jflags[k].neg_pc)
+			__atomic_store_n(&t->jflags[k].neg_pc, 1, __ATOMIC_RELAXED);
+}
+
+/* The jump caches' entries for one region only: they sit at the hashes of its entries. */
+static void forget_jumps_to(struct rt_region *r)
+{
+	for (struct rt_thread *t = rt.threads; t; t = t->next)
+		for (u32 k = 0; k < r->nentry; k++) {
+			struct x64_jcache_entry *e = &t->jcache[r->entry[k].pc >> 2 & (X64_JCACHE_ENTRIES - 1)];
+
+			if (e->pc == r->entry[k].pc)
+				__atomic_store_n(&e->pc, ~0ull, __ATOMIC_RELAXED);
+			__atomic_store_n(&t->jflags[r->entry[k].pc >> 2 & (X64_JFLAGS_ENTRIES - 1)].neg_pc, 1, __ATOMIC_RELAXED);
+		}
+}
+
+static void forget_region_jumps(struct rt_region *r)
+{
+	rt_lock(&rt.threads_lock);
+	forget_jumps_to(r);
+	rt_unlock(&rt.threads_lock);
+}
+
+static void free_links(struct rt_cache *c, struct rt_region *r)
+{
+	struct rt_link *l, *next;
+
+	for (l = r->incoming; l; l = next) {
+		next = l->next;
+		if (r->state == RT_REGION_LIVE)
+			unlink_site(l);
+		l->next = c->free_links;
+		c->free_links = l;
+	}
+	r->incoming = NULL;
+}
+
+void rt_region_kill(struct rt_cache *c, struct rt_region *r)
+{
+	if (r->state == RT_REGION_DEAD)
+		return;
+	change_entries(c, r, DROP);
+	free_links(c, r);
+	if (r->state == RT_REGION_LIVE) {
+		c->garbage += r->hot_len;
+		forget_region_jumps(r);
+		poison(r, NULL);
+	}
+	r->state = RT_REGION_DEAD;
+	unlist(c, r);
+}
+
+void rt_region_retire(struct rt_region *r)
+{
+	if (r->state == RT_REGION_LIVE)
+		poison(r, NULL);
+	r->state = RT_REGION_DEAD;
+	r->incoming = NULL;
+}
+
+void rt_cache_clear_tables(struct rt_cache *c)
+{
+	__builtin_memset(c->table, 0, sizeof(*c->table) << c->table_bits);
+	__builtin_memset(c->page, 0, PAGE_BUCKETS * sizeof(*c->page));
+	c->nentries = 0;
+}
+
+/*
+ * The region may be out of date, or not executable now; what it was made from is looked at when somebody wants to go
+ * there. The links to it stay on its list.
+ */
+static void hide(struct rt_cache *c, struct rt_region *r)
+{
+	if (r->state != RT_REGION_LIVE)
+		return;
+	if (!r->saved) {
+		r->saved = rt_cache_meta(c, r->nmap + r->nretsite + r->nentry);
+		if (!r->saved) {
+			rt_region_kill(c, r);
+			return;
+		}
+	}
+	r->state = RT_REGION_HIDDEN;
+	c->garbage += r->hot_len;
+	change_entries(c, r, HIDE);
+	for (struct rt_link *l = r->incoming; l; l = l->next)
+		unlink_site(l);
+	forget_region_jumps(r);
+	poison(r, r->saved);
+}
+
+/* Is the guest code that a hidden region was made from still there? Then the region lives again; else it is dead. */
+static bool unhide(struct rt_cache *c, struct rt_region *r)
+{
+	u64 len = r->pc_hi - r->pc_lo;
+
+	if (rt_mm_exec_avail(r->pc_lo) < len)
+		return false;		/* some of it; the rest may come back */
+	if (snapshot(c->snap, r->pc_lo, r->pc_hi) != r->pc_hi || sum_of(c->snap, len) != r->sum) {
+		rt_region_kill(c, r);
+		return false;
+	}
+	unpoison(r);
+	c->garbage -= r->hot_len;
+	r->state = RT_REGION_LIVE;
+	change_entries(c, r, SHOW);
+	for (struct rt_link *l = r->incoming; l; l = l->next)
+		patch(l->tail_or_disp, l->target);
+	return true;
+}
+
+/* Whether a translation is needed or an old one will do. */
+static bool get(struct rt_cache *c, struct rt_thread *t, u64 pc)
+{
+	struct rt_entry *e = find_any(c, key_of(t, pc));
+
+	if (e && e->hidden && unhide(c, e->region))
+		return true;
+	return make(c, t, pc) != NULL;
+}
+
+struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc)
+{
+	struct rt_cache *c = rt.cache;
+	struct rt_entry *e = rt_cache_find(c, key_of(t, pc));
+
+	if (likely(e))
+		return e;
+	if ((pc & (rt.guest->insn_align - 1)) == 0 && rt_mm_exec_avail(pc) < rt.guest->insn_max)
+		return NULL;
+	return get(c, t, pc) ? rt_cache_find(c, key_of(t, pc)) : NULL;
+}
+
+void rt_cache_go_strict(struct rt_cache *c)
+{
+	if (c->strict_flags)
+		return;
+	c->strict_flags = true;
+	for (u32 n = 0; n < c->nchunk; n++)
+		for (u32 k = 0; k < c->chunk[n].nregion; k++)
+			rt_region_kill(c, c->chunk[n].region[k]);
+}
+
 /* Regions that share a bucket of page p and overlap [start, end). */
 static void invalidate_bucket(struct rt_cache *c, u64 page, u64 start, u64 end)
 {
@@ -546,27 +678,32 @@ static void invalidate_bucket(struct rt_cache *c, u64 page, u64 start, u64 end)
 		while (n < r->npages && page_bucket(q + n) != b)
 			n++;
 		next = n < r->npages ? r->next_in_page[n] : NULL;
-		if (r->pc_lo < end && r->pc_hi > start) {
-			rt_region_invalidate(c, r);
-			unlist(c, r);
-		}
+		if (r->pc_lo < end && r->pc_hi > start)
+			hide(c, r);
 		r = next;
 	}
+}
+
+static void invalidate_all(struct rt_cache *c, u64 start, u64 end)
+{
+	for (u32 n = 0; n < c->nchunk; n++)
+		for (u32 k = 0; k < c->chunk[n].nregion; k++) {
+			struct rt_region *r = c->chunk[n].region[k];
+
+			if (r->pc_lo < end && r->pc_hi > start)
+				hide(c, r);
+		}
 }
 
 void rt_invalidate(u64 start, u64 end)
 {
 	struct rt_cache *c = rt.cache;
 
-	if (!c || !c->nregion || start >= end)
+	if (!c || start >= end)
 		return;
 	rt_lock(&c->lock);
 	if ((end - start) >> 12 > PAGE_BUCKETS) {
-		for (u32 k = 0; k < c->nregion; k++)
-			if (!c->region[k]->stale && c->region[k]->pc_lo < end && c->region[k]->pc_hi > start) {
-				rt_region_invalidate(c, c->region[k]);
-				unlist(c, c->region[k]);
-			}
+		invalidate_all(c, start, end);
 	} else {
 		for (u64 p = start >> 12; p <= (end - 1) >> 12; p++)
 			if (c->page[page_bucket(p)])
@@ -577,18 +714,17 @@ void rt_invalidate(u64 start, u64 end)
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------- */
 
-/* One mapping for what every process needs; the large tables grow by themselves. */
+/* One mapping for what every process needs; the hash table moves when it grows. */
 int rt_cache_init(void)
 {
 	size_t scratch = sizeof(struct outputs) + translate_scratch_size();
-	size_t table = sizeof(struct rt_entry) << TABLE_BITS, regions = FIRST_REGIONS * sizeof(void *);
-	size_t pages = PAGE_BUCKETS * sizeof(void *);
-	size_t total = ALIGN_UP(sizeof(struct rt_cache), 64ul) + table + regions + pages + scratch + META_CHUNK;
+	size_t table = sizeof(struct rt_entry) << TABLE_BITS, pages = PAGE_BUCKETS * sizeof(void *);
+	size_t snap = SNAP_SIZE + SNAP_STEP + PEEK_SIZE;
+	size_t total = ALIGN_UP(sizeof(struct rt_cache), 64ul) + table + pages + snap + scratch;
 	struct rt_cache *c;
 	u8 *p;
 
-	total = ALIGN_UP(total, 4096ul);
-	p = map(total, PROT_READ | PROT_WRITE);
+	p = rt_core_map(ALIGN_UP(total, 4096ul), PROT_READ | PROT_WRITE);
 	if (!p)
 		return -12;	/* -ENOMEM */
 	c = (struct rt_cache *)p;
@@ -596,15 +732,12 @@ int rt_cache_init(void)
 	c->table = (void *)p;
 	c->table_bits = TABLE_BITS;
 	p += table;
-	c->region = (void *)p;
-	c->max_region = FIRST_REGIONS;
-	p += regions;
 	c->page = (void *)p;
 	p += pages;
+	c->snap = p;
+	p += snap;
 	c->scratch = p;
-	p += scratch;
-	c->meta = (u8 *)ALIGN_UP((u64)p, 16ull);
-	c->meta_end = c->meta + META_CHUNK - 4096;
+	c->epoch = 1;
 	rt.cache = c;
-	return new_chunk(c) ? 0 : -12;
+	return rt_cache_new_chunk(c, NULL);
 }

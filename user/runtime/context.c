@@ -219,11 +219,11 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 		c->trap_pc[h] = pc;
 		c->trap_count[h] = 0;
 	}
-	if (++c->trap_count[h] == 8 && r && !r->stale) {
+	if (++c->trap_count[h] == 8 && r) {
 		rt_lock(&c->lock);
 		if (c->nslow_fp < ARRAY_SIZE(c->slow_fp)) {
 			c->slow_fp[c->nslow_fp++] = pc;
-			rt_region_invalidate(c, r);
+			rt_region_kill(c, r);
 		}
 		rt_unlock(&c->lock);
 	}
@@ -231,16 +231,21 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 	return true;
 }
 
-/* INT3 in code that was invalidated: at a return site rax holds where the guest returns to; else it is a boundary. */
+/*
+ * INT3 in code that is not to run: at a return site rax holds where the guest returns to; else it is a boundary. The code
+ * may have come back to life since, which does no harm.
+ */
 static bool invalidated(struct rt_thread *t, struct rt_ucontext *uc)
 {
 	u64 at = uc->mc.rip - 1;
 	struct rt_region *r = rt_cache_region_at(at);
 
-	if (!r || !r->stale)
+	if (!r)
 		return false;
 	uc->mc.rip = at;
-	for (u32 n = 0; n < r->nretsite; n++)
+	t->stepping = 0;
+	uc->mc.eflags &= ~RT_EFLAGS_TF;
+	for (unsigned n = 0; n < r->nretsite; n++)
 		if ((u64)r->hot + r->retsite[n] == at) {
 			u64 pc = uc->mc.rax;
 

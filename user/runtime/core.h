@@ -9,7 +9,7 @@
 #include "host/x64/glue.h"
 #include "runtime/rt.h"
 
-#define RT_CHUNK_HOT (64u << 20)	/* bytes of hot code in a chunk; the cold half is as large */
+#define RT_CHUNK_HOT (64u << 20)	/* bytes of hot code in a chunk, if limits allow */
 #define RT_MAX_CHUNKS 32
 #define RT_REGION_INSNS 128		/* most guest instructions of a region */
 
@@ -18,7 +18,15 @@ struct rt_link {
 	struct rt_link *next;
 	struct x64_site *site;
 	u8 *tail_or_disp;
+	u8 *target;
 };
+
+/*
+ * LIVE -> HIDDEN: the guest said that code may have changed, or it may not be executed now: nothing leads there, and who is
+ * inside meets an INT3. HIDDEN -> LIVE: somebody wants to go there, and the guest's code is the same as before.
+ * -> DEAD: it is not; or the translation is to be made in another way. For ever.
+ */
+enum rt_region_state { RT_REGION_LIVE, RT_REGION_HIDDEN, RT_REGION_DEAD };
 
 struct rt_region {
 	u64 pc, pc_lo, pc_hi;
@@ -29,15 +37,24 @@ struct rt_region {
 	u32 *retsite;
 	struct cg_entry *entry;
 	struct rt_link *incoming;
+	u64 sum;			/* of the guest code at [pc_lo, pc_hi) */
+	u8 *saved;			/* bytes under the INT3s, NULL: it was never hidden */
 	struct rt_region *next_in_page[4];	/* lists of regions by guest page: one link for each page touched */
 	u8 npages;
-	bool stale, strict;
+	u8 state;			/* enum rt_region_state */
+	bool strict;
 };
 
+/* One mapping: hot code, cold code growing up, constants growing down, the table of regions, what describes them. */
 struct rt_chunk {
-	u8 *base;			/* hot code, then cold code growing up, then constants growing down */
+	u8 *base, *hot_start;		/* the first chunk begins with the glue */
 	u8 *hot, *hot_end, *cold, *pool;
-	u8 *end;
+	u8 *end;			/* of code */
+	u32 size;			/* of the hot part, and of the cold part */
+	u32 nregion, max_region;
+	struct rt_region **region;	/* in order of hot addresses */
+	u8 *meta, *meta_end;		/* bump allocator */
+	u64 retired;			/* 0: in use; else the epoch at whose end it was flushed */
 };
 
 /* Guest pc -> host entry. */
@@ -47,19 +64,24 @@ struct rt_entry {
 	struct rt_region *region;
 	u8 *flags_host;			/* as host, but saves the guest flags that EFLAGS hold first; NULL: not made yet */
 	u32 needs_flags;
+	u32 hidden;			/* its region is */
 };
 
 struct rt_cache {
 	u32 lock;
+	u32 nchunk, nlive;		/* mapped; not retired */
 	struct rt_chunk chunk[RT_MAX_CHUNKS];
-	u32 nchunk;
+	struct rt_chunk *cur;		/* where new code goes */
+	u32 hot_size;			/* of a chunk that is mapped next */
+	u32 nflush;
+	u64 epoch;			/* from 1; see codemem.c */
+	u64 garbage;			/* bytes of hot code in regions that are not live */
 	struct rt_entry *table;
 	u32 table_bits, nentries;
-	struct rt_region **region;	/* in order of hot addresses within each chunk's run of allocations */
-	u32 nregion, max_region;
 	struct rt_region **page;	/* hash of guest page -> regions */
-	u8 *meta, *meta_end;		/* bump allocator of what describes regions */
 	void *scratch;			/* translate()'s */
+	u8 *snap;			/* the guest code that is being translated, copied: it may change or go meanwhile */
+	u64 snap_pc, snap_end;
 	struct rt_link *free_links;
 	struct x64_glue glue;
 	u64 glue_lo, glue_hi;
@@ -91,11 +113,24 @@ int rt_cache_init(void);
 u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e);
 /* Links a site to an entry (lock held). */
 void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e);
+/* codemem.c. A chunk with room for self to go on, as c->cur; may flush. 0 or -ENOMEM. */
+int rt_cache_new_chunk(struct rt_cache *c, struct rt_thread *self);
+/* t holds no host address but the one that it will be given now. Lock held. */
+void rt_cache_sync(struct rt_cache *c, struct rt_thread *t);
+/* Empties a thread's jump caches. */
+void rt_forget_jumps(struct rt_thread *t);
+void *rt_cache_meta(struct rt_cache *c, size_t n);
+void *rt_core_map(size_t len, int prot);
+void rt_core_unmap(void *p, size_t len);
+/* cache.c, for codemem.c: nothing is to run in it any more; its tables are emptied separately. */
+void rt_region_retire(struct rt_region *r);
+void rt_cache_clear_tables(struct rt_cache *c);
 /* The region whose hot code holds this host address, stale ones included; NULL. No lock. */
 struct rt_region *rt_cache_region_at(u64 host_pc);
 /* The map entry for an address in a region: the last one at or before it. */
 const struct cg_map *rt_region_map(const struct rt_region *r, u64 host_pc);
-void rt_region_invalidate(struct rt_cache *c, struct rt_region *r);
+/* The translation is not to be used again, whatever the guest code. Lock held. */
+void rt_region_kill(struct rt_cache *c, struct rt_region *r);
 /* From now on guest flags survive calls and returns: everything is made again. Lock held. */
 void rt_cache_go_strict(struct rt_cache *c);
 

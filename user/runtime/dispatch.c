@@ -71,6 +71,7 @@ u64 rt_go(struct rt_thread *t, u64 pc)
 		t->a64.pc = pc;
 		rt_lock(&c->lock);
 		e = rt_cache_get(t, pc);
+		rt_cache_sync(c, t);
 		if (likely(e)) {
 			host = (u64)e->host;
 			remember(t, pc, e->host);
@@ -125,17 +126,18 @@ static u64 on_link(void *p, u64 target, u64 site)
 	struct rt_thread *t = p;
 	struct rt_cache *c = rt.cache;
 	struct rt_entry *e;
-	u64 host;
+	u64 host, epoch = t->epoch;
 
 	t->a64.pc = target;
 	rt_lock(&c->lock);
 	if (unlikely(((struct x64_site *)site)->flags & X64_SITE_STRICT))
 		rt_cache_go_strict(c);
 	e = rt_cache_get(t, target);
+	rt_cache_sync(c, t);
 	if (likely(e)) {
 		if (unlikely(rt.flags & RT_FLAG_TRACE))
 			trace(t, target);
-		else
+		else if (likely(epoch == c->epoch))	/* else the site is in memory that may be used again */
 			rt_cache_link(c, (struct x64_site *)site, e);
 		host = (u64)e->host;
 		rt_unlock(&c->lock);
@@ -148,11 +150,19 @@ static u64 on_link(void *p, u64 target, u64 site)
 static u64 on_syscall(void *p, u64 next)
 {
 	struct rt_thread *t = p;
+	bool changed;
 
 	t->a64.pc = next;
 	t->a64.excl_addr = A64_EXCL_NONE;	/* an exception return clears the monitor */
-	if (likely(!rt_syscall(t)))
-		return 0;
+	t->idle = 1;
+	changed = rt_syscall(t);
+	__atomic_store_n(&t->idle, 0, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);	/* pairs with past_epoch()'s barrier on all threads */
+	if (likely(!changed)) {
+		if (likely(t->epoch == __atomic_load_n(&rt.cache->epoch, __ATOMIC_RELAXED)))
+			return 0;
+		return rt_go(t, next);
+	}
 	rt_vecs_load(t);
 	rt_flags_load(t);
 	return rt_go(t, t->a64.pc);
@@ -271,11 +281,7 @@ static void set_fpcr(struct rt_thread *t, u64 v)
 	/* code made for the other mode must not be returned into, nor found by jumps */
 	t->strict_fp = strict;
 	t->host.g_rsp = t->host.rstack_hi;
-	for (u32 k = 0; k < X64_JCACHE_ENTRIES; k++)
-		t->jcache[k].pc = ~0ull;
-	for (u32 k = 0; k < X64_JFLAGS_ENTRIES; k++)
-		if (t->jflags[k].neg_pc)
-			t->jflags[k].neg_pc = 1;
+	rt_forget_jumps(t);
 }
 
 static u64 on_rtcall(void *p, u64 which, u64 a, u64 b, u64 pc)
@@ -520,7 +526,7 @@ int rt_core_init(void)
 	x64_glue_make(&rt.cache->glue, k->hot, rt.guest, rt.features, &calls);
 	rt.cache->glue_lo = (u64)k->hot;
 	rt.cache->glue_hi = rt.cache->glue.end;
-	k->hot = (u8 *)ALIGN_UP(rt.cache->glue.end, 64ull);
+	k->hot = k->hot_start = (u8 *)ALIGN_UP(rt.cache->glue.end, 64ull);
 	rt.cache->xsave_hi16 = ~0u;
 	return 0;
 }

@@ -49,6 +49,8 @@ struct rt_thread {
 	u32 stepping;				/* the trap flag is set to reach an instruction boundary */
 	u32 strict_fp;				/* FPCR has modes that the host's units cannot do */
 	s32 tid;
+	u32 idle;				/* in a system call: the host address kept for afterwards is checked again */
+	u64 epoch;				/* of translated code, as far as seen (codemem.c) */
 
 	/* --- linux: owned by signal.c and thread.c --- */
 	u64 sigmask;				/* the guest's blocked set, bit sig-1 */

@@ -322,12 +322,32 @@ void rt_signal_deliver(struct rt_thread *t)
 	deliver_all(t, false);
 }
 
+/* A tracer sees the fault first, and may have it forgotten or changed. False: nothing is to be delivered. */
+static bool tracer_agrees(struct rt_thread *t, const struct rt_siginfo **info, struct rt_siginfo *other, bool *vecs_in_state)
+{
+	int sig;
+
+	need_vecs(t, vecs_in_state);
+	sig = rt_trace_fault(t, *info);
+	if (sig && sig != (*info)->signo) {
+		*other = (struct rt_siginfo){ .signo = sig };
+		*info = other;
+	}
+	return sig;
+}
+
 void rt_signal_force(struct rt_thread *t, const struct rt_siginfo *info, bool vecs_in_state)
 {
-	deliver_one(t, info, true, &vecs_in_state);
+	bool in_state = vecs_in_state;
+	struct rt_siginfo other;
+
+	if (likely(!RT_LX(t)->trace.flags) || tracer_agrees(t, &info, &other, &in_state))
+		deliver_one(t, info, true, &in_state);
 	/* A signal in flight keeps the others blocked, and its delivery follows: it opens the host's mask. */
 	if (!t->sig_pending)
 		set_host_mask(t, rt_host_mask(t->sigmask));
+	if (unlikely(RT_LX(t)->trace.flags & (RT_TRACE_STEP | RT_TRACE_DIRTY)))
+		rt_trace_steps(t, vecs_in_state);
 }
 
 static void note_fault(struct rt_thread *t, int sig, u64 addr, u64 esr)
@@ -418,7 +438,8 @@ static void sync_signal(struct rt_thread *t, int sig, const struct rt_siginfo *i
 	u64 fixup, esr;
 	bool ours;
 
-	if (sig == S_TRAP && t->stepping) {
+	/* INT3 while stepping is for rt_core_fault: it has the code of the kernel's own */
+	if (sig == S_TRAP && t->stepping && info->code != SI_KERNEL_) {
 		if (t->sig_pending)
 			attend(t, uc);
 		else
@@ -451,6 +472,11 @@ static void host_handler(int sig, struct rt_siginfo *info, struct rt_ucontext *u
 {
 	struct rt_thread *t = rt_self();
 
+	/* A stop for a tracer, that is not there. */
+	if (unlikely(sig == S_TRAP && RT_LX(t)->trace.kind && info->code > 0)) {
+		RT_LX(t)->trace.flags = 0;
+		return;
+	}
 	if (is_sync(sig) && info->code > 0 && uc->mc.rip != (u64)rt_safe_syscall_insn + 2)
 		sync_signal(t, sig, info, uc);
 	else

@@ -7,6 +7,7 @@
 
 #include "guest/aarch64/linux/abi.h"
 #include "runtime/rt.h"
+#include "runtime/trace.h"
 #include "runtime/ucontext.h"
 
 #define RT_NSIG 64
@@ -47,6 +48,7 @@ struct rt_linux {
 	u32 seccomp_mode;
 	u32 sync_sent;			/* the queue of sent synchronous signals was ever used */
 	u32 pad;
+	struct rt_trace trace;
 	struct rt_ucontext *uc;		/* in a host handler that delivers: its context, which holds the host's mask */
 };
 #define RT_LX(t) ((struct rt_linux *)(t)->linux_spare)

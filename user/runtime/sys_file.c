@@ -28,9 +28,16 @@ static bool may_be_special(u64 path)
 static __attribute__((noinline)) s64 open_special(struct rt_thread *t, s64 dirfd, u64 path, u64 flags, u64 mode)
 {
 	char guest[RT_PATH_MAX];
+	s64 len;
 
-	if (!may_be_special(path) || rt_strncpy_from_user(guest, path, sizeof(guest)) <= 0)
+	if (!may_be_special(path))
 		return -ENOSYS;
+	len = rt_strncpy_from_user(guest, path, sizeof(guest));
+	if (len <= 0)
+		return -ENOSYS;
+	/* A debugger, about to write breakpoints. */
+	if (flags & 3 && len > 4 && !__builtin_memcmp(guest + len - 4, "/mem", 4))
+		rt_ptrace_note_mem();
 	return rt_path_open_special(t, (int)dirfd, guest, flags, mode);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The other system calls that differ: time through the vDSO, memory through mm.c, names and versions, prctl, semctl, ptrace.
+ * The other system calls that differ: time through the vDSO, memory through mm.c, names and versions, prctl, semctl.
  */
 #include <asm/unistd.h>
 #include <linux/prctl.h>
@@ -272,43 +272,4 @@ RT_SYS_HANDLER(semctl)
 			return -EFAULT;
 	}
 	return ret;
-}
-
-/* --- ptrace --------------------------------------------------------------------------------------------------------- */
-
-#define PTRACE_GETREGS_ 12
-#define PTRACE_SETREGS_ 13
-#define PTRACE_GETFPREGS_ 14
-#define PTRACE_SETFPREGS_ 15
-#define PTRACE_GETFPXREGS_ 18
-#define PTRACE_SETFPXREGS_ 19
-#define PTRACE_ARCH_PRCTL_ 30
-#define PTRACE_PEEKUSER_ 3
-#define PTRACE_POKEUSER_ 6
-#define PTRACE_GETREGSET_ 0x4204
-#define PTRACE_SETREGSET_ 0x4205
-#define PTRACE_GET_SYSCALL_INFO_ 0x420e
-
-/*
- * Requests that a kernel for aarch64 does not have, and those whose answer would be x86 registers: refused. The tracee's guest
- * registers cannot be had yet.
- */
-RT_SYS_HANDLER(ptrace)
-{
-	switch ((u32)a[0]) {
-	case PTRACE_PEEKUSER_:
-	case PTRACE_POKEUSER_:
-	case PTRACE_GETREGS_:
-	case PTRACE_SETREGS_:
-	case PTRACE_GETFPREGS_:
-	case PTRACE_SETFPREGS_:
-	case PTRACE_GETFPXREGS_:
-	case PTRACE_SETFPXREGS_:
-	case PTRACE_ARCH_PRCTL_:
-	case PTRACE_GETREGSET_:
-	case PTRACE_SETREGSET_:
-	case PTRACE_GET_SYSCALL_INFO_:
-		return -EIO;
-	}
-	return rt_host_call(t, __NR_ptrace, a);
 }

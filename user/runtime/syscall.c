@@ -70,6 +70,30 @@ static inline s64 do_call(struct rt_thread *t, const struct rt_sysent *e, u64 nr
 	return rt_sys_call(t, e, a);
 }
 
+static bool state_changed(struct rt_thread *t);
+
+/* rt_syscall for a thread that a tracer watches: it sees the call before and after, and may change everything. */
+static __attribute__((noinline)) bool traced_syscall(struct rt_thread *t)
+{
+	struct a64_state *s = RT_STATE(t);
+	s64 nr = rt_trace_enter(t, s->x[8]), ret;
+	u64 a[6], x0 = s->x[0], pc;
+
+	__builtin_memcpy(a, s->x, sizeof(a));
+	ret = nr == -1 ? (s64)x0 : do_call(t, nr >= 0 && nr < RT_SYS_MAX ? &rt_sys_table[nr] : &rt_sys_table[RT_SYS_NONE], nr, a);
+	pc = s->pc;
+	if (ret != RT_SYS_STATE_SET)
+		s->x[0] = (u64)ret;
+	if (rt_trace_leave(t) && (ret != -RT_ERESTARTSYS || s->pc != pc))
+		return true;
+	if (ret == -RT_ERESTARTSYS) {
+		s->x[0] = x0;
+		s->pc -= 4;
+		return state_changed(t);
+	}
+	return ret == RT_SYS_STATE_SET;
+}
+
 /* The core continues from t->state alone: put there what the host still holds. */
 static bool state_changed(struct rt_thread *t)
 {
@@ -85,6 +109,8 @@ bool rt_syscall(struct rt_thread *t)
 	const struct rt_sysent *e = nr < RT_SYS_MAX ? &rt_sys_table[nr] : &rt_sys_table[RT_SYS_NONE];
 	s64 ret;
 
+	if (unlikely(RT_LX(t)->trace.flags))
+		return traced_syscall(t);
 	for (unsigned i = 0; i < 6; i++)
 		a[i] = s->x[i];
 	if (unlikely(rt.flags & RT_FLAG_STRACE))

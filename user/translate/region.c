@@ -119,23 +119,28 @@ int region_find(struct region *g, const struct translate_req *req)
 	return 0;
 }
 
-bool region_flags_dead(void *ctx, u64 pc)
-{
-	const struct translate_req *req = ctx;
-	size_t avail = 0;
-	const u8 *p = NULL;
-	u64 lo = 0;
+struct dead_scan {
+	const struct translate_req *req;
+	const u8 *p;			/* bytes at lo */
+	u64 lo;
+	size_t avail;
+	unsigned budget;		/* instructions that may still be looked at */
+};
 
-	for (unsigned n = 0; n < 8; n++) {
+static bool flags_dead(struct dead_scan *d, u64 pc, unsigned depth)
+{
+	const struct guest *guest = d->req->guest;
+
+	while (d->budget-- > 0) {
 		struct guest_flow f;
 
-		if (!p || pc < lo || pc - lo + req->guest->insn_max > avail) {
-			p = req->fetch(req->ctx, pc, &avail);
-			lo = pc;
-			if (avail < req->guest->insn_max)
-				return false;
+		if (!d->p || pc < d->lo || pc - d->lo + guest->insn_max > d->avail) {
+			d->p = d->req->fetch(d->req->ctx, pc, &d->avail);
+			d->lo = pc;
+			if (d->avail < guest->insn_max)
+				break;
 		}
-		f = req->guest->flow(pc, p + (pc - lo));
+		f = guest->flow(pc, d->p + (pc - d->lo));
 		if (f.flags != GUEST_FLAGS_NONE)
 			return f.flags == GUEST_FLAGS_WRITE;
 		switch ((enum guest_flow_kind)f.kind) {
@@ -146,15 +151,27 @@ bool region_flags_dead(void *ctx, u64 pc)
 		case GUEST_FLOW_CALL:
 			pc = f.target;
 			break;
+		case GUEST_FLOW_COND:
+			if (depth == 0 || !flags_dead(d, f.target, depth - 1))
+				return false;
+			pc += f.len;
+			break;
 		case GUEST_FLOW_RETURN:
 		case GUEST_FLOW_ICALL:
-			return !req->opt.strict_flags;
-		case GUEST_FLOW_COND:
+			return !d->req->opt.strict_flags;
 		case GUEST_FLOW_INDIRECT:
 		case GUEST_FLOW_SYSCALL:
 		case GUEST_FLOW_STOP:
 			return false;
 		}
 	}
+	d->budget = 0;
 	return false;
+}
+
+bool region_flags_dead(void *ctx, u64 pc)
+{
+	struct dead_scan d = { .req = ctx, .budget = 32 };
+
+	return flags_dead(&d, pc, 2);
 }

@@ -209,6 +209,7 @@ void cg_vecop(struct cg *c, const struct ir_inst *i);
 void cg_control(struct cg *c, const struct ir_inst *i);
 void cg_rtcall(struct cg *c, const struct ir_inst *i);
 void cg_vec_init(struct cg *c);
+u32 cg_aes_pair(struct cg *c, u32 n, u32 end);
 void cg_finish_stubs(struct cg *c);
 /* Address operand of memory instruction i, with what was folded into it. Registers are pinned. */
 struct x64_mem cg_addr(struct cg *c, const struct ir_inst *i);

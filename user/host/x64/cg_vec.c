@@ -276,3 +276,46 @@ void cg_vecop(struct cg *c, const struct ir_inst *i)
 		break;
 	}
 }
+
+/* The next instruction from n on that is not dead, below end. */
+static u32 next_live(const struct cg *c, u32 n, u32 end)
+{
+	while (n < end && c->val[n].dead)
+		n++;
+	return n;
+}
+
+/*
+ * AESE v, k; AESMC v, v (or AESD, AESIMC) is one AESENC (AESDEC) of the host, and what every AES implementation is made of.
+ * What lies between the two is not a place where a signal may be delivered then. Returns the instruction that has been done
+ * last, or n if this is no such pair.
+ */
+u32 cg_aes_pair(struct cg *c, u32 n, u32 end)
+{
+	const struct ir_inst *v = c->r->inst, *first = &v[n];
+	u32 set, insn, get, mix, slot;
+	unsigned a, b, d;
+
+	if (!(c->features & HOST_AES) || c->val[n].uses != 1)
+		return n;
+	set = next_live(c, n + 1, end);
+	insn = next_live(c, set + 1, end);
+	get = next_live(c, insn + 1, end);
+	mix = next_live(c, get + 1, end);
+	if (mix >= end || v[set].op != IR_VSET || v[set].a != n || v[insn].op != IR_INSN || v[get].op != IR_VGET ||
+	    v[mix].op != (first->op == IR_AESE ? IR_AESMC : IR_AESIMC) || v[mix].a != get)
+		return n;
+	slot = v[set].aux;
+	n = next_live(c, mix + 1, end);
+	if (v[get].aux != slot || n >= end || v[n].op != IR_VSET || v[n].aux != slot || v[n].a != mix)
+		return (u32)(first - v);
+	a = cg_vuse(c, first->a);
+	b = cg_vuse(c, first->b);
+	c->cur = mix;
+	c->pc = (u64)v[insn].imm;
+	c->pc_len = v[insn].aux;
+	d = cg_vdest(c, (u16)mix, IR_NONE);
+	x64_vec_aes_round(&c->vx, first->op == IR_AESD, d, a, b);
+	cg_vdef(c, (u16)mix, d, 16);
+	return mix;
+}

@@ -447,6 +447,15 @@ static void emit_block(struct cg *c, u32 k)
 		if (c->val[n].dead && !(c->r->inst[n].op == IR_FSET))
 			continue;
 		c->cur = n;
+		if (c->r->inst[n].op == IR_AESE || c->r->inst[n].op == IR_AESD) {
+			u32 done = cg_aes_pair(c, n, bl->first + bl->count);
+
+			if (done != n) {
+				n = done;
+				cg_release(c);
+				continue;
+			}
+		}
 		fold_const(c, &c->r->inst[n]);
 		emit_inst(c, &c->r->inst[n]);
 		cg_release(c);
