@@ -13,6 +13,7 @@
 struct ir_fpenv {
 	u64 fpcr, fpsr;
 };
+#define IR_FPSR_QC BIT(27)		/* saturation has happened, cumulative */
 
 /*
  * One pure operation on vectors (all VOPs and FL_FCMP, FTOIG, FJCVT ...): esz/width/imm as in the instruction. Integer operands and

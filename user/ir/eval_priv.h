@@ -61,8 +61,6 @@ typedef void ir_vfn(const struct ir_vx *x, v128 *d);
 #undef VOP
 ir_vfn ir_v_VEXTU, ir_v_VEXTS, ir_v_FL_FCMP, ir_v_FL_FCCMP, ir_v_FTOIG, ir_v_FJCVT, ir_v_FL_FJCVT;
 
-#define IR_FPSR_QC BIT(27)
-
 static inline u64 ir_lane(const v128 *v, unsigned esz, unsigned n)
 {
 	switch (esz) {

@@ -100,6 +100,14 @@ static u64 on_lookup(void *p, u64 target)
 	return rt_go(t, target);
 }
 
+static u64 on_lookup_strict(void *p, u64 target)
+{
+	rt_lock(&rt.cache->lock);
+	rt_cache_go_strict(rt.cache);
+	rt_unlock(&rt.cache->lock);
+	return rt_go(p, target);
+}
+
 /* The guest's flags are in memory: this entry, and from now on one that saves them itself. */
 static u64 on_lookup_flags(void *p, u64 target)
 {
@@ -305,7 +313,7 @@ static u64 on_rtcall(void *p, u64 which, u64 a, u64 b, u64 pc)
 		set_mxcsr(mxcsr_of(t->a64.fpcr));
 		break;
 	case IR_RT_ICINVAL:
-		rt_invalidate(a & ~63ull, (a & ~63ull) + 64);
+		rt_mm_code_changed(a & ~63ull, (a & ~63ull) + 64);
 		break;
 	case IR_RT_ISB:
 		break;
@@ -513,7 +521,8 @@ static u32 find_hi16(void)
 int rt_core_init(void)
 {
 	static const struct x64_glue_calls calls = {
-		.link = on_link, .lookup = on_lookup, .lookup_flags = on_lookup_flags, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
+		.link = on_link, .lookup = on_lookup, .lookup_flags = on_lookup_flags,
+		.lookup_strict = on_lookup_strict, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
 		.interp = on_interp, .vop = on_vop, .pending = on_pending, .reenter = on_reenter,
 		.pending_off = offsetof(struct rt_thread, sig_pending), .stepping_off = offsetof(struct rt_thread, stepping),
 	};

@@ -13,6 +13,7 @@
 #include <linux/shm.h>
 #include <asm/mman.h>
 
+#include "runtime/alias.h"
 #include "runtime/mm.h"
 #include "runtime/rt.h"
 #include "runtime/sys.h"
@@ -347,6 +348,27 @@ static bool in_guest_space(u64 addr, u64 len)
 	return len <= RT_GUEST_END && addr <= RT_GUEST_END - len;
 }
 
+/* Under the lock: a mapping was made at [start, end), over what was there. */
+static void note_alias(u64 start, u64 end, u64 flags, s64 fd, u64 offset)
+{
+	u64 type = flags & MAP_TYPE;
+
+	if (rt_alias_any())
+		rt_alias_remove(start, end);
+	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
+		rt_alias_add(start, end, flags & MAP_ANONYMOUS ? -1 : fd, offset);
+}
+
+void rt_mm_code_changed(u64 start, u64 end)
+{
+	rt_invalidate(start, end);
+	if (!rt_alias_any())
+		return;
+	lock_take(&mm.lock);
+	rt_alias_invalidate(start, end);
+	lock_give(&mm.lock);
+}
+
 static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 {
 	s64 ret;
@@ -362,6 +384,7 @@ static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 		/* Even executable over executable is new code. */
 		forget(ret, ret + len);
 		note_prot(ret, ret + len, prot);
+		note_alias(ret, ret + len, flags, fd, offset);
 	}
 	lock_give(&mm.lock);
 	return ret;
@@ -386,12 +409,14 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	/* A hint above 47 bits would open the upper half of a five-level address space. */
 	if (addr && !in_guest_space(addr, size))
 		addr = 0;
-	if (!(prot & PROT_EXEC))
+	if (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE && !rt_alias_any())
 		return sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 	lock_take(&mm.lock);
 	ret = sys(__NR_mmap, addr, len, prot, flags, fd, offset);
-	if (ret >= 0)
+	if (ret >= 0 && prot & PROT_EXEC)
 		table_change(&mm.exec, ret, ret + size, true);
+	if (ret >= 0)
+		note_alias(ret, ret + size, flags, fd, offset);
 	lock_give(&mm.lock);
 	return ret;
 }
@@ -405,12 +430,14 @@ s64 rt_mm_munmap(u64 addr, u64 len)
 		return -EINVAL;
 	if (own(addr, end))
 		return -EINVAL;
-	if (!has_exec(addr, end))
+	if (!has_exec(addr, end) && !rt_alias_any())
 		return sys(__NR_munmap, addr, len);
 	lock_take(&mm.lock);
 	ret = sys(__NR_munmap, addr, len);
-	if (!ret)
+	if (!ret) {
 		forget(addr, end);
+		rt_alias_remove(addr, end);
+	}
 	lock_give(&mm.lock);
 	return ret;
 }
@@ -468,11 +495,18 @@ s64 rt_mm_mremap(u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr)
 		new_addr = 0;
 	}
 	exec = has_exec(addr, addr + MAX(old_size, 1));
-	if (!exec && !(flags & MREMAP_FIXED && has_exec(new_addr, new_addr + new_size)))
+	if (!exec && !(flags & MREMAP_FIXED && has_exec(new_addr, new_addr + new_size)) && !rt_alias_any())
 		return sys(__NR_mremap, addr, old_len, new_len, flags, new_addr);
 	lock_take(&mm.lock);
 	ret = sys(__NR_mremap, addr, old_len, new_len, flags, new_addr);
 	if (ret >= 0) {
+		if (new_size > old_size && old_size && rt_alias_any())
+			rt_alias_grow(addr + old_size, addr + new_size);
+		if (ret != (s64)addr) {
+			rt_alias_remove(ret, ret + new_size);
+			rt_alias_copy(addr, new_size, ret);
+			rt_alias_remove(addr, addr + old_size);
+		}
 		/* old_size 0 duplicates a shared mapping, DONTUNMAP leaves an empty one. */
 		if (ret != (s64)addr)
 			forget(addr, addr + old_size);
@@ -604,8 +638,7 @@ s64 rt_mm_shmat(s64 id, u64 addr, u64 flags)
 
 	if (addr && !in_guest_space(addr, 1))
 		return -EINVAL;
-	if (flags & (SHM_EXEC | SHM_REMAP))
-		size = segment_size(id);
+	size = segment_size(id);
 	if (flags & SHM_REMAP) {
 		u64 at = flags & SHM_RND ? ALIGN_DOWN(addr, PAGE) : addr;
 
@@ -618,6 +651,8 @@ s64 rt_mm_shmat(s64 id, u64 addr, u64 flags)
 	if (ret >= 0 && size) {
 		forget(ret, ret + size);
 		note_prot(ret, ret + size, flags & SHM_EXEC ? PROT_EXEC : 0);
+		rt_alias_remove(ret, ret + size);
+		rt_alias_add_shm(ret, ret + size, id);
 	}
 	lock_give(&mm.lock);
 	return ret;

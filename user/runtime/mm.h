@@ -27,6 +27,9 @@ s64 rt_mm_madvise(u64 addr, u64 len, u64 advice);
 s64 rt_mm_shmat(s64 id, u64 addr, u64 flags);
 s64 rt_mm_shmdt(u64 addr);
 
+/* The guest invalidated the instruction cache for [start, end): here, and where else that memory is mapped. */
+void rt_mm_code_changed(u64 start, u64 end);
+
 /*
  * The runtime's own mappings: [start, end) is out of the guest's reach (munmap, mprotect, MAP_FIXED, ... give ENOMEM or
  * EINVAL) and hidden in /proc/self/maps. Whoever maps calls this. 0 or -ENOMEM.

@@ -54,7 +54,8 @@
 #define X64_FN_INTERP 5		/* jmp: rax = guest pc of this instruction: evaluate it, go on after it */
 #define X64_FN_VOP 6		/* call: rax = address of struct ir_vop_args; operands in SCRATCH[1..3], result to SCRATCH[0] */
 #define X64_FN_LOOKUP_FLAGS 7	/* jmp: as LOOKUP, from where guest flags have been saved */
-#define X64_FN_COUNT 8
+#define X64_FN_LOOKUP_STRICT 8	/* call: as LOOKUP, from a call behind which guest flags are read: see X64_SITE_STRICT */
+#define X64_FN_COUNT 9
 
 #ifndef __ASSEMBLER__
 #include "base/types.h"

@@ -33,13 +33,22 @@ static void flags_before_test(struct cg *c, u64 target)
 }
 
 /*
+ * Is the code behind this call one that reads the callee's flags? Or what merely follows a call that does not return: so
+ * nothing is done about it before the call is really made.
+ */
+static bool reads_flags_after_call(const struct cg *c)
+{
+	return !c->opt->strict_flags && c->block + 1 < c->r->nblock &&
+	       c->r->block[c->block + 1].pc == c->pc + c->pc_len && c->block_live[c->block + 1] == CG_FLAGS_READ;
+}
+
+/*
  * Emits a jump (cc < 0), conditional jump or call to guest address target. Flags that the target wants and that are in
  * EFLAGS are saved on the way, out of line.
  */
 static void jump_to(struct cg *c, int cc, bool call, u64 target)
 {
-	bool strict = call && !c->opt->strict_flags && c->block + 1 < c->r->nblock &&
-		      c->r->block[c->block + 1].pc == c->pc + c->pc_len && c->block_live[c->block + 1] == CG_FLAGS_READ;
+	bool strict = call && reads_flags_after_call(c);
 	static const u8 nop[4][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
 	u32 own = call ? 0xffff : cg_own_block(c, target);
 	bool save = flags_in_eflags(c) && target_wants_flags(c, target, call);
@@ -226,6 +235,13 @@ static void icall(struct cg *c, const struct ir_inst *i)
 
 	target_to_rax(c, i->a);
 	cg_flags_sync(c);
+	if (reads_flags_after_call(c)) {
+		x64_call_m(&c->b, fn(X64_FN_LOOKUP_STRICT));
+		landing(c, c->pc + c->pc_len);
+		c->flags_at = CG_FLAGS_MEM;
+		go_on(c, c->pc + c->pc_len);
+		return;
+	}
 	jcache(c);
 	miss = x64_jcc8(&c->b, X64_NE);
 	x64_call_m(&c->b, jcache_host());

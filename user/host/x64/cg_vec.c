@@ -2,7 +2,6 @@
 /*
  * Vector operations: brings operands to x64_vec() and lends it what it needs; or has the runtime's evaluator do them.
  */
-#include "guest/aarch64/state.h"
 #include "host/x64/cg.h"
 #include "ir/eval.h"
 
@@ -53,7 +52,7 @@ static void set_qc(struct x64_vec_ctx *x)
 {
 	struct cg *c = cg_of(x);
 
-	x64_alu_mi(x->b, X64_OR, 0, cg_slot_mem(c, c->g->fpsr_slot), (s32)A64_FPSR_QC);
+	x64_alu_mi(x->b, X64_OR, 0, cg_slot_mem(c, c->g->fpsr_slot), (s32)IR_FPSR_QC);
 }
 
 /* lea rax, [descriptor]; call the evaluator */

@@ -16,6 +16,7 @@
 #define VO_COMM (1 << 15)		/* operands may be swapped (integer operations only) */
 #define VO_EVEX (1 << 16)		/* has no VEX encoding */
 #define VO_256 (1 << 17)		/* on ymm registers (AVX only) */
+#define VO_512 (1 << 18 | VO_EVEX)	/* on zmm registers */
 #define VO_OP(o) ((u8)(o))
 #define VO_PP(o) ((o) >> 8 & 3)
 #define VO_MAP(o) ((o) >> 10 & 7)
@@ -155,7 +156,7 @@ static inline void x64_evex_head(struct x64_buf *b, u32 o, unsigned rxbr, unsign
 	x64_b(b, 0x62);
 	x64_b(b, (~rxbr & 15) << 4 | VO_MAP(o));
 	x64_b(b, (o & (VO_W | VO_VW) ? 0x80 : 0) | (~v & 15) << 3 | 4 | VO_PP(o));
-	x64_b(b, z << 7 | (o & VO_256 ? 0x20 : 0) | (~v >> 4 & 1) << 3 | k);
+	x64_b(b, z << 7 | (o & (VO_512 & ~VO_EVEX) ? 0x40 : o & VO_256 ? 0x20 : 0) | (~v >> 4 & 1) << 3 | k);
 	x64_b(b, VO_OP(o));
 }
 

@@ -14,6 +14,7 @@ struct x64_glue_calls {
 	u64 (*link)(void *t, u64 target, u64 site);
 	u64 (*lookup)(void *t, u64 target);	/* guest flags may be lost: a call or return */
 	u64 (*lookup_flags)(void *t, u64 target);
+	u64 (*lookup_strict)(void *t, u64 target);
 	u64 (*syscall)(void *t, u64 next);	/* 0: behind the call */
 	u64 (*rtcall)(void *t, u64 which, u64 a, u64 b, u64 pc);	/* the result for the guest */
 	u64 (*trap)(void *t, u64 pc, u64 kind, u64 imm);

@@ -126,27 +126,27 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_VTBL] = { x64_vp_tbl, ALL3(EB) },
 	[IR_VTBX] = { x64_vp_tbl, ALL3(EB) },
 
-	[IR_FADD] = { x64_vf_bin, ALL3(ESD), .arg = VF_ADD },
-	[IR_FSUB] = { x64_vf_bin, ALL3(ESD), .arg = VF_SUB },
-	[IR_FMUL] = { x64_vf_bin, ALL3(ESD), .arg = VF_MUL },
-	[IR_FNMUL] = { x64_vf_bin, ALL3(ESD), .arg = VF_MUL },
-	[IR_FMULX] = { x64_vf_bin, ALL3(ESD), .arg = VF_MUL },	/* infinity * 0 traps */
-	[IR_FDIV] = { x64_vf_bin, ALL3(ESD), .arg = VF_DIV },
-	[IR_FABD] = { x64_vf_bin, ALL3(ESD), .arg = VF_SUB },
-	[IR_FSQRT] = { x64_vf_sqrt, ALL3(ESD) },
+	[IR_FADD] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_ADD },
+	[IR_FSUB] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_SUB },
+	[IR_FMUL] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_MUL },
+	[IR_FNMUL] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_MUL },
+	[IR_FMULX] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_MUL },	/* infinity * 0 traps */
+	[IR_FDIV] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_DIV },
+	[IR_FABD] = { x64_vf_bin, BY(ESD, EH | ESD, EH | ESD), .arg = VF_SUB },
+	[IR_FSQRT] = { x64_vf_sqrt, BY(ESD, EH | ESD, EH | ESD) },
 	[IR_FABS] = { x64_vf_absneg, ALL3(EH | ESD) },
 	[IR_FNEG] = { x64_vf_absneg, ALL3(EH | ESD) },
-	[IR_FMAX] = { x64_vf_minmax, ALL3(ESD) },
-	[IR_FMIN] = { x64_vf_minmax, ALL3(ESD) },
-	[IR_FMAXNM] = { x64_vf_minmax, ALL3(ESD) },
-	[IR_FMINNM] = { x64_vf_minmax, ALL3(ESD) },
-	[IR_FMA] = { x64_vf_fma, BY(0, ESD, ESD) },
+	[IR_FMAX] = { x64_vf_minmax, BY(ESD, ESD, EH | ESD) },
+	[IR_FMIN] = { x64_vf_minmax, BY(ESD, ESD, EH | ESD) },
+	[IR_FMAXNM] = { x64_vf_minmax, BY(ESD, ESD, EH | ESD) },
+	[IR_FMINNM] = { x64_vf_minmax, BY(ESD, ESD, EH | ESD) },
+	[IR_FMA] = { x64_vf_fma, BY(0, ESD, EH | ESD) },
 	[IR_FRECPS] = { x64_vf_recps, BY(0, ESD, ESD) },
-	[IR_FCMEQ] = { x64_vf_cmp, ALL3(ESD) },
-	[IR_FCMGE] = { x64_vf_cmp, ALL3(ESD) },
-	[IR_FCMGT] = { x64_vf_cmp, ALL3(ESD) },
-	[IR_FACGE] = { x64_vf_cmp, ALL3(ESD) },
-	[IR_FACGT] = { x64_vf_cmp, ALL3(ESD) },
+	[IR_FCMEQ] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
+	[IR_FCMGE] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
+	[IR_FCMGT] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
+	[IR_FACGE] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
+	[IR_FACGT] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
 	[IR_FADDP] = { x64_vf_pair, ALL3(ESD) },
 	[IR_FMAXP] = { x64_vf_pair, BY(0, ESD, ESD) },
 	[IR_FMINP] = { x64_vf_pair, BY(0, ESD, ESD) },
@@ -156,7 +156,7 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_FMINV] = { x64_vf_across, BY(0, ES, ES) },
 	[IR_FMAXNMV] = { x64_vf_across, BY(0, ES, ES) },
 	[IR_FMINNMV] = { x64_vf_across, BY(0, ES, ES) },
-	[IR_FRINT] = { x64_vc_rint, ALL3(ESD) },
+	[IR_FRINT] = { x64_vc_rint, BY(ESD, EH | ESD, EH | ESD) },
 	[IR_FCVT] = { x64_vc_cvt, BY(ESD, EH | ESD, EH | ESD) },
 	[IR_FCVTL] = { x64_vc_cvtl, BY(ES, EH | ES, EH | ES) },
 	[IR_FCVTN] = { x64_vc_cvtn, BY(ES, EH | ES, EH | ES) },
@@ -212,7 +212,7 @@ static bool other_native(const struct ir_inst *i, u64 features, struct x64_vec_i
 		info->clobbers_flags = (i->imm & IR_UNSIGNED) && i->type == IR_I64 && i->esz == IR_S && !(features & HOST_AVX512);
 		return x64_vc_native(i, features);
 	case IR_FL_FCMP:
-		return i->esz != IR_H;
+		return i->esz != IR_H || (features & HOST_F16C);
 	}
 	return false;
 }
@@ -233,6 +233,8 @@ struct x64_vec_info x64_vec_info(const struct ir_inst *i, u64 features)
 		if (!x64_vc_native(i, features))
 			return info;
 	}
+	if (i->op == IR_FRINT && i->esz == IR_H && ((unsigned)i->imm & 0xff) == IR_RA)
+		return info;
 	info.how = X64_VEC_NATIVE;
 	info.clobbers_flags = o->flags & F_FL;
 	info.needs_gpr = (o->flags & F_GPR) && !((o->flags & F_GPR_512) && (i->esz != IR_D || (features & HOST_AVX512))) &&
@@ -338,7 +340,10 @@ void x64_vec_fcmp(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned a, un
 {
 	u32 o = (i->esz == IR_D ? VO(1, 1, 0) | VO_W : VO(0, 1, 0)) | (i->aux & 1 ? 0x2f : 0x2e);
 
-	x64_v2(x, o, a, b);
+	if (i->esz == IR_H)
+		x64_vh_fcmp(x, i, a, b);
+	else
+		x64_v2(x, o, a, b);
 }
 
 void x64_vec_const(struct x64_vec_ctx *x, unsigned d, u64 lo, u64 hi)

@@ -59,9 +59,14 @@ static unsigned clear_above(struct x64_vec_ctx *x, const struct ir_inst *i, unsi
 void x64_vc_rint(X64_VEC_ARGS)
 {
 	bool dbl = i->esz == IR_D;
-	unsigned s = clear_above(x, i, T0, a);
+	unsigned s;
 
 	(void)b, (void)c;
+	if (i->esz == IR_H) {
+		x64_vh_round(x, i, d, a, round_imm(ROUND(i->imm)));
+		return;
+	}
+	s = clear_above(x, i, T0, a);
 	if (ROUND(i->imm) != IR_RA) {
 		x64_v2i(x, rnd(dbl, false), d, s, round_imm(ROUND(i->imm)));
 		x->d_zext = i->width != IR_W128;

@@ -54,6 +54,10 @@ void x64_vf_bin(X64_VEC_ARGS)
 	unsigned op = vdesc(i)->arg;
 	bool zero = op == VF_ADD || op == VF_MUL;		/* +0 op +0 is +0; 0 - 0 is -0 when rounding down */
 
+	if (i->esz == IR_H) {
+		x64_vh_bin(x, i, d, a, b, c);
+		return;
+	}
 	(void)c;
 	if (op == VF_DIV && i->width == IR_W64) {	/* 0 / 0 would trap */
 		x64_v2(x, V_MOVDDUP, T0, a);
@@ -72,7 +76,10 @@ void x64_vf_bin(X64_VEC_ARGS)
 
 void x64_vf_sqrt(X64_VEC_ARGS)
 {
-	(void)b, (void)c;
+	if (i->esz == IR_H) {
+		x64_vh_sqrt(x, i, d, a, b, c);
+		return;
+	}
 	clear64(x, i, &a, NULL);
 	if (scalar(i)) {
 		x64_v3f(x, x64_fopc(VF_SQRT, dbl(i), true), d, a, a);
@@ -162,6 +169,10 @@ void x64_vf_minmax(X64_VEC_ARGS)
 {
 	bool max = i->op == IR_FMAX || i->op == IR_FMAXNM, num = i->op == IR_FMAXNM || i->op == IR_FMINNM;
 
+	if (i->esz == IR_H) {
+		x64_vh_minmax(x, i, d, a, b, c);
+		return;
+	}
 	(void)c;
 	/* The only flag is IOC, and that traps: nothing to clear. */
 	minmax(x, max, num, dbl(i), scalar(i), d, a, b);
@@ -179,6 +190,10 @@ void x64_vf_fma(X64_VEC_ARGS)
 	u32 cmp = x64_fopc(VF_CMP, dbl(i), scalar(i));
 	u32 o = VO(1, 2, 0) | (dbl(i) ? VO_VW : 0);
 
+	if (i->esz == IR_H) {
+		x64_vh_fma(x, i, d, a, b, c);
+		return;
+	}
 	if (i->width == IR_W64 && !(x->a_zext && x->b_zext)) {
 		x64_v2(x, V_MOVQ, T0, a);
 		x64_v2(x, V_MOVQ, T1, b);
@@ -248,6 +263,10 @@ void x64_vf_cmp(X64_VEC_ARGS)
 	unsigned pred = i->op == IR_FCMEQ ? 0 : i->op == IR_FCMGE || i->op == IR_FACGE ? 2 : 1;
 	u32 o = x64_fopc(VF_CMP, dbl(i), scalar(i));
 
+	if (i->esz == IR_H) {
+		x64_vh_cmp(x, i, d, a, b, c);
+		return;
+	}
 	(void)c;
 	if (absolute) {
 		u64 m = ~fsign(i), hi = m & vwidth_hi(i);

@@ -204,6 +204,14 @@ void x64_vf_recps(X64_VEC_ARGS);
 void x64_vf_cmp(X64_VEC_ARGS);
 void x64_vf_pair(X64_VEC_ARGS);
 void x64_vf_across(X64_VEC_ARGS);
+/* vec_half.c: the same for IR_H; most of them need AVX-512, see the table */
+void x64_vh_bin(X64_VEC_ARGS);
+void x64_vh_sqrt(X64_VEC_ARGS);
+void x64_vh_minmax(X64_VEC_ARGS);
+void x64_vh_cmp(X64_VEC_ARGS);
+void x64_vh_fma(X64_VEC_ARGS);
+void x64_vh_round(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned d, unsigned a, u8 imm);
+void x64_vh_fcmp(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned a, unsigned b);
 /* vec_cvt.c */
 void x64_vc_rint(X64_VEC_ARGS);
 void x64_vc_cvt(X64_VEC_ARGS);
