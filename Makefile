@@ -216,4 +216,4 @@ help:
 	@echo 'install, uninstall, clean; variables: V=1 WERROR=1 SAN=1 BUILD= PREFIX= DESTDIR='
 
 -include $(addsuffix .d,$(RT_OBJS) $(HOST_OBJS) $(CLI_OBJS) $(GUEST_PROGS)) \
-	$(addsuffix .d,$(call objects,host,$(TEST_SRCS)))
+	$(addsuffix .d,$(call objects,host,$(TEST_SRCS) $(wildcard $(addsuffix lib*.c,$(sort $(dir $(TEST_SRCS)))))))

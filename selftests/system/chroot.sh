@@ -58,7 +58,7 @@ if unshare --user --map-root-user true 2>/dev/null; then
 	same "made by an arm64 program" "65534
 =0" "$(out ./busybox unshare --user ./busybox id -u)"
 	same "chroot, as root of one" "hello
-=0" "$(out nobody unshare --user --map-root-user chroot "$w/bare" /busybox echo hello)"
+=0" "$(out $nobody unshare --user --map-root-user chroot "$w/bare" /busybox echo hello)"
 	same "process and mount namespaces" "1 inner
 =0" "$(out unshare --user --map-root-user --pid --fork --mount ./busybox sh -c \
 		'echo $$ $(./busybox mount -t tmpfs none inner; ./busybox mkdir inner/inner; ./busybox ls inner)')"

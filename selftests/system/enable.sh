@@ -41,33 +41,33 @@ same "native and arm64 programs start each other" "x86_64 aarch64 x86_64
 same "only the environment that was given" "A=1
 =0" "$(out env -i A=1 ./busybox env)"
 
-same "an ordinary user" "$(want ./p p 65534,65534,65534 0 p)" "$(out nobody ./p)"
+same "an ordinary user" "$(want ./p p 65534,65534,65534 0 p)" "$(out $nobody ./p)"
 cp p hidden
 chmod 0111 hidden
-same "execute-only" "$(want ./hidden hidden 65534,65534,65534 0 hidden)" "$(out nobody ./hidden)"
+same "execute-only" "$(want ./hidden hidden 65534,65534,65534 0 hidden)" "$(out $nobody ./hidden)"
 same "execute-only, from an arm64 program" "$(want ./hidden hidden 65534,65534,65534 0 hidden)" \
-	"$(out nobody ./busybox env ./hidden)"
+	"$(out $nobody ./busybox env ./hidden)"
 cp p su
 chmod 4711 su
-same "setuid without --credentials" "$(want ./su su 65534,65534,65534 0 su)" "$(out nobody ./su)"
+same "setuid without --credentials" "$(want ./su su 65534,65534,65534 0 su)" "$(out $nobody ./su)"
 check "enable --credentials" enable --credentials
-same "setuid with --credentials" "$(want ./su su 65534,0,0 1 su)" "$(out nobody ./su)"
-same "setuid, from an arm64 program" "$(want ./su su 65534,0,0 1 su)" "$(out nobody ./busybox env ./su)"
+same "setuid with --credentials" "$(want ./su su 65534,0,0 1 su)" "$(out $nobody ./su)"
+same "setuid, from an arm64 program" "$(want ./su su 65534,0,0 1 su)" "$(out $nobody ./busybox env ./su)"
 same "setuid does not trust its environment" "$(want ./su su 65534,0,0 1 su)" \
-	"$(out nobody env DRAGOMAN_SYSROOT=/nowhere ./su)"
-same "not setuid: nothing is gained" "$(want ./p p 65534,65534,65534 0 p)" "$(out nobody ./p)"
-same "no_new_privs" "$(want ./su su 65534,65534,65534 0 su)" "$(out nobody setpriv --no-new-privs ./su)"
+	"$(out $nobody env DRAGOMAN_SYSROOT=/nowhere ./su)"
+same "not setuid: nothing is gained" "$(want ./p p 65534,65534,65534 0 p)" "$(out $nobody ./p)"
+same "no_new_privs" "$(want ./su su 65534,65534,65534 0 su)" "$(out $nobody setpriv --no-new-privs ./su)"
 mkdir nosuid
 if mount -t tmpfs -o nosuid none nosuid 2>/dev/null; then
 	cp -p su nosuid/
-	same "setuid on a nosuid file system" "$(want nosuid/su su 65534,65534,65534 0 su)" "$(out nobody nosuid/su)"
+	same "setuid on a nosuid file system" "$(want nosuid/su su 65534,65534,65534 0 su)" "$(out $nobody nosuid/su)"
 	mount -o remount,noexec nosuid
 	same "a noexec file system" "=126" "$(out bash -c nosuid/su | tail -n 1)"
 else
 	skip "setuid on a nosuid file system" "no tmpfs can be mounted"
 fi
 check "enable without --credentials again" enable
-same "setuid is off again" "$(want ./su su 65534,65534,65534 0 su)" "$(out nobody ./su)"
+same "setuid is off again" "$(want ./su su 65534,65534,65534 0 su)" "$(out $nobody ./su)"
 
 # By descriptor. With close-on-exec the kernel itself refuses (as it does a script): binfmt_misc has no path to give.
 descriptor() {

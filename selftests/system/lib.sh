@@ -51,7 +51,7 @@ trap 'exit 1' INT TERM HUP
 enable() { DRAGOMAN_RUNTIME=$rt "$d" enable aarch64 --replace "$@" >"$w.enable" 2>&1; local s=$?; rm -f "$w.enable"; return $s; }
 enable || skip_all "dragoman enable aarch64: $("$d" enable aarch64 --replace 2>&1 | tail -n 1)"
 
-nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
 quiet() { "$@" >/dev/null 2>&1; }
 # The archive that this machine's apt uses for bookworm; its address is never kept outside build/.
 archive() {

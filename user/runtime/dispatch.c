@@ -22,6 +22,7 @@
 #define ILL_ILLOPC 1
 #define TRAP_BRKPT 1
 #define BUS_ADRALN 1
+#define BUS_ADRERR 2
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 
@@ -60,6 +61,17 @@ static int fetch_code(u64 pc)
 	return sys(__NR_mincore, pc & ~4095ull, 1, &vec) < 0 ? SEGV_MAPERR : SEGV_ACCERR;
 }
 
+/* The instruction at pc cannot be read, or must not be executed. Behind the end of a file it is SIGBUS. */
+static void fetch_fault(struct rt_thread *t, u64 pc)
+{
+	int code = fetch_code(pc);
+
+	if (code == SEGV_ACCERR && rt_mm_exec_avail(pc))
+		rt_signal_raise(t, SIGBUS, BUS_ADRERR, pc, false);
+	else
+		rt_signal_raise(t, SIGSEGV, code, pc, false);
+}
+
 u64 rt_go(struct rt_thread *t, u64 pc)
 {
 	struct rt_cache *c = rt.cache;
@@ -79,7 +91,7 @@ u64 rt_go(struct rt_thread *t, u64 pc)
 			return host;
 		}
 		rt_unlock(&c->lock);
-		rt_signal_raise(t, SIGSEGV, fetch_code(pc), pc, false);
+		fetch_fault(t, pc);
 		rt_signal_deliver(t);
 		pc = t->a64.pc;
 	}
@@ -207,7 +219,7 @@ static u64 on_trap(void *p, u64 pc, u64 kind, u64 imm)
 		rt_signal_raise(t, SIGTRAP, TRAP_BRKPT, pc, false);
 		break;
 	case IR_TRAP_FETCH:
-		rt_signal_raise(t, SIGSEGV, fetch_code(pc), pc, false);
+		fetch_fault(t, pc);
 		break;
 	case IR_TRAP_ALIGN:
 		rt_signal_raise(t, SIGBUS, BUS_ADRALN, pc, false);
