@@ -22,8 +22,7 @@
 #define META_PER_HOT 2		/* bytes of descriptions for a byte of hot code; what is not used is not touched */
 #define HOT_PER_REGION 32	/* the smallest region, for the size of the table */
 #define MIN_HOT (1u << 20)
-#define LIVE_BYTES (256u << 20)	/* hot code before everything is flushed, garbage or not */
-#define LIVE_CHUNKS 4		/* ... and so many chunks, where they are small */
+#define LIVE_CHUNKS 16		/* before everything is flushed, garbage or not */
 #define RLIMIT_DATA_ 2
 #define RLIMIT_AS_ 9
 
@@ -217,12 +216,21 @@ static struct rt_chunk *wait_for_chunk(struct rt_cache *c, const struct rt_threa
 	return k;
 }
 
+static u64 live_bytes(const struct rt_cache *c)
+{
+	u64 sum = 0;
+
+	for (u32 n = 0; n < c->nchunk; n++)
+		if (!c->chunk[n].retired)
+			sum += (u64)(c->chunk[n].hot - c->chunk[n].hot_start);
+	return sum;
+}
+
 int rt_cache_new_chunk(struct rt_cache *c, struct rt_thread *self)
 {
-	u64 live = (u64)c->nlive * c->hot_size;
 	struct rt_chunk *k;
 
-	if (c->nlive && (c->garbage > live / 2 || c->nlive >= LIVE_CHUNKS || live >= LIVE_BYTES))
+	if (c->nlive && (c->garbage > live_bytes(c) / 2 || c->nlive >= LIVE_CHUNKS))
 		flush(c);
 	k = chunk_again(c, self);
 	if (!k)

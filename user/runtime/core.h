@@ -9,7 +9,7 @@
 #include "host/x64/glue.h"
 #include "runtime/rt.h"
 
-#define RT_CHUNK_HOT (64u << 20)	/* bytes of hot code in a chunk, if limits allow */
+#define RT_CHUNK_HOT (16u << 20)	/* bytes of hot code in a chunk, if limits allow */
 #define RT_MAX_CHUNKS 32
 #define RT_REGION_INSNS 128		/* most guest instructions of a region */
 

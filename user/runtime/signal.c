@@ -302,6 +302,7 @@ static bool dequeue(struct rt_thread *t, struct rt_siginfo *info)
 
 static void deliver_all(struct rt_thread *t, bool vecs_in_state)
 {
+	bool caller_in_state = vecs_in_state;
 	struct rt_siginfo info;
 
 	do {
@@ -315,6 +316,8 @@ static void deliver_all(struct rt_thread *t, bool vecs_in_state)
 		}
 		set_host_mask(t, rt_host_mask(t->sigmask));
 	} while (t->sig_pending);
+	if (unlikely(RT_LX(t)->trace.flags & (RT_TRACE_STEP | RT_TRACE_POKED)))
+		rt_trace_steps(t, caller_in_state);
 }
 
 void rt_signal_deliver(struct rt_thread *t)
@@ -346,7 +349,7 @@ void rt_signal_force(struct rt_thread *t, const struct rt_siginfo *info, bool ve
 	/* A signal in flight keeps the others blocked, and its delivery follows: it opens the host's mask. */
 	if (!t->sig_pending)
 		set_host_mask(t, rt_host_mask(t->sigmask));
-	if (unlikely(RT_LX(t)->trace.flags & (RT_TRACE_STEP | RT_TRACE_DIRTY)))
+	if (unlikely(RT_LX(t)->trace.flags & (RT_TRACE_STEP | RT_TRACE_DIRTY | RT_TRACE_POKED)))
 		rt_trace_steps(t, vecs_in_state);
 }
 

@@ -33,6 +33,7 @@ struct tracee {
 	s64 pid;
 	u64 block;			/* address of its struct rt_thread */
 	struct rt_trace tr;
+	bool new_born;			/* the block is still that of the thread that made it */
 };
 
 #define TRACE_AT (offsetof(struct rt_thread, linux_spare) + offsetof(struct rt_linux, trace))
@@ -79,11 +80,18 @@ static bool find_tracee(s64 pid, struct tracee *v)
 	if (self + offsetof(struct rt_thread, self) != gs || peek(pid, self + offsetof(struct rt_thread, self), &back) || back != self)
 		return false;
 	v->block = self;
-	return !move_words(pid, self + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), false);
+	if (move_words(pid, self + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), false))
+		return false;
+	v->new_born = v->tr.owner && v->tr.owner != pid && !sys(__NR_kcmp, pid, v->tr.owner, 1 /* KCMP_VM */, 0, 0);
+	if (v->new_born)
+		v->tr.kind = 0;
+	return true;
 }
 
 static s64 put_trace(struct tracee *v)
 {
+	if (v->new_born)
+		return 0;
 	return move_words(v->pid, v->block + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), true);
 }
 
@@ -162,6 +170,8 @@ static s64 write_set(struct tracee *v, u64 type, const union regset *r)
 	default:
 		return -EINVAL;
 	}
+	if (v->new_born)
+		return -EIO;
 	err = move_words(v->pid, v->block, (u64 *)&s, sizeof(s), true);
 	return err ? err : mark(v, RT_TRACE_DIRTY);
 }
@@ -258,6 +268,8 @@ static s64 resume(struct tracee *v, u32 request, u64 sig)
 		v->tr.flags |= RT_TRACE_POKED;
 	if (to_us)
 		v->tr.resume_sig = (u32)sig;
+	v->tr.owner = request == PTRACE_DETACH ? 0 : (s32)v->pid;
+	/* A new-born thread inherits its maker's flags. */
 	put_trace(v);
 	return sys(__NR_ptrace, request == PTRACE_DETACH ? PTRACE_DETACH : PTRACE_CONT, v->pid, 0, to_us ? 0 : sig);
 }

@@ -103,7 +103,7 @@ static struct rt_thread *new_thread(struct rt_thread *t, const struct clone_requ
 		return NULL;
 	}
 	rt_seccomp_clone(t, child);
-	RT_LX(child)->trace.flags = RT_LX(t)->trace.flags;
+	RT_LX(child)->trace.flags = RT_LX(t)->trace.flags & (RT_TRACE_ON | RT_TRACE_SYSCALLS);
 	return child;
 }
 
@@ -148,6 +148,7 @@ static void child_of_fork(struct rt_thread *t)
 	t->tid = (s32)sys(__NR_gettid);
 	RT_LX(t)->flags = 0;
 	RT_LX(t)->trace.nr = RT_TRACE_NR_CHILD;
+	RT_LX(t)->trace.owner = 0;
 }
 
 static s64 clone_copy(struct rt_thread *t, struct clone_request *r)

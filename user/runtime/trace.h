@@ -18,7 +18,7 @@ struct rt_trace {
 	u32 flags;			/* RT_TRACE_*, set by the tracer */
 	u32 kind;			/* RT_STOP_* while stopped, else 0 */
 	u32 resume_sig;			/* at a stop for a signal: what to deliver instead; 0: nothing */
-	u32 pad;
+	s32 owner;			/* the thread that this block is of, as its tracer calls it; 0: not yet known */
 	u64 info;			/* address of the signal's struct rt_siginfo, or 0 */
 	s64 nr;				/* at a system call stop: its number; the tracer may change it, -1: none */
 };

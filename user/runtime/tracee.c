@@ -14,6 +14,15 @@
 #define SIGSEGV_ 11
 #define NR_EXECVE 221
 
+/* The tracer may have written code while the thread was stopped, here or in the kernel. */
+static void look_at_code(struct rt_trace *tr)
+{
+	if (!(tr->flags & RT_TRACE_POKED))
+		return;
+	tr->flags &= ~RT_TRACE_POKED;
+	rt_invalidate(0, RT_GUEST_END);
+}
+
 /*
  * Stops, with all of the guest's state in t->state. The signal that the tracer wants delivered; without a tracer (it has gone
  * meanwhile) the handler of SIGTRAP clears the flags, and the signal is the one of the stop.
@@ -28,10 +37,7 @@ static int stop(struct rt_thread *t, u32 kind, const struct rt_siginfo *info)
 	tr->kind = kind;
 	__asm__ volatile("int3" ::: "memory");
 	tr->kind = 0;
-	if (tr->flags & RT_TRACE_POKED) {
-		tr->flags &= ~RT_TRACE_POKED;
-		rt_invalidate(0, RT_GUEST_END);
-	}
+	look_at_code(tr);
 	return (int)tr->resume_sig;
 }
 
@@ -67,6 +73,7 @@ bool rt_trace_leave(struct rt_thread *t)
 	struct rt_trace *tr = &RT_LX(t)->trace;
 	bool dirty = false, step = tr->flags & RT_TRACE_STEP;
 
+	look_at_code(tr);
 	if (tr->flags & RT_TRACE_SYSCALLS && tr->nr != RT_TRACE_NR_CHILD)
 		stop_live(t, RT_STOP_EXIT, NULL, &dirty);
 	if (step && tr->flags & RT_TRACE_STEP) {
@@ -143,6 +150,7 @@ void rt_trace_steps(struct rt_thread *t, bool vecs_in_state)
 {
 	struct rt_trace *tr = &RT_LX(t)->trace;
 
+	look_at_code(tr);
 	if (!(tr->flags & RT_TRACE_STEP)) {
 		if (tr->flags & RT_TRACE_DIRTY && !vecs_in_state) {
 			rt_vecs_load(t);

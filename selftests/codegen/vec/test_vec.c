@@ -150,6 +150,8 @@ static bool width_ok(unsigned op, unsigned esz, unsigned width)
 		return true;
 	if (op == IR_ITOFG || op == IR_FCVT || op == IR_SHA1H || op == IR_FNMUL || op == IR_FRECPX)
 		return width == IR_WS;
+	if (op == IR_FCADD || op == IR_FCMLA)
+		return width == IR_W128 || (width == IR_W64 && esz != IR_D);
 	if (in(op, IR_AESE, IR_SHA256SU1) || op == IR_VINS || op == IR_VINSL)
 		return width == IR_W128;
 	if (is_across(op))

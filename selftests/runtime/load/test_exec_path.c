@@ -30,6 +30,12 @@ bool rt_mm_guest_part(u64 start, u64 end, u64 *from, u64 *to)
 	*to = end;
 	return start < end;
 }
+s64 rt_safe_syscall(volatile u32 *pending, s64 nr, const u64 a[6])
+{
+	(void)pending;
+	return sys6(nr, (s64)a[0], (s64)a[1], (s64)a[2], (s64)a[3], (s64)a[4], (s64)a[5]);
+}
+s64 rt_seccomp_export(struct rt_thread *t) { (void)t; return -1; }
 s64 rt_strncpy_from_user(char *dst, u64 src, size_t size)
 {
 	strncpy(dst, (const char *)src, size);

@@ -12,6 +12,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "runtime/alias.c"
 #include "runtime/mm.c"
 #include "runtime/uaccess.c"
 

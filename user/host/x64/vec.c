@@ -80,6 +80,11 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_VURSHL] = { x64_vs_rshl, BY(0, EH | ESD, EALL) },
 	[IR_VSRSHL] = { x64_vs_rshl, BY(0, EH | ES, EALL) },
 
+	[IR_VUQSHL] = { x64_vs_qshl_vec, BY(0, 0, EH | ESD), .flags = F_FL },
+	[IR_VSQSHL] = { x64_vs_qshl_vec, BY(0, 0, EH | ESD), .flags = F_FL },
+	[IR_VUQRSHL] = { x64_vs_qshl_vec, BY(0, 0, EH | ESD), .flags = F_FL },
+	[IR_VSQRSHL] = { x64_vs_qshl_vec, BY(0, 0, EH | ESD), .flags = F_FL },
+
 	[IR_VLSXT] = { x64_vi_lext, ALL3(EBHS) },
 	[IR_VLUXT] = { x64_vi_lext, ALL3(EBHS) },
 	[IR_VLSMUL] = { x64_vi_lmul, ALL3(EBHS), .flags = F_COMM },
@@ -142,6 +147,9 @@ const struct x64_vec_op x64_vec_ops[IR_OP_COUNT] = {
 	[IR_FMINNM] = { x64_vf_minmax, BY(ESD, ESD, EH | ESD) },
 	[IR_FMA] = { x64_vf_fma, BY(0, ESD, EH | ESD) },
 	[IR_FRECPS] = { x64_vf_recps, BY(0, ESD, ESD) },
+	[IR_FRSQRTS] = { x64_vf_rsqrts, BY(0, 0, ESD), .flags = F_FL },
+	[IR_FCADD] = { x64_vf_cadd, ALL3(ESD) },
+	[IR_FCMLA] = { x64_vf_cmla, BY(0, ESD, ESD) },
 	[IR_FCMEQ] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
 	[IR_FCMGE] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },
 	[IR_FCMGT] = { x64_vf_cmp, BY(ESD, ESD, EH | ESD) },

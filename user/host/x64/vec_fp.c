@@ -256,6 +256,107 @@ void x64_vf_recps(X64_VEC_ARGS)
 	x64_vfin(x, i, i->esz, d, T0);
 }
 
+static unsigned cleared(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned t, unsigned s)
+{
+	if (i->width == IR_W128)
+		return s;
+	x64_vfin(x, i, i->esz, t, s);
+	return t;
+}
+
+/*
+ * FRSQRTS: (3 - a * b) / 2 with one rounding: halving is exact, unless 3 - a * b overflows. AVX-512 only: lanes whose exponents
+ * add up to so much, or with a NaN, are in k2 and go to the evaluator; the others are in k1, and no others raise flags.
+ */
+void x64_vf_rsqrts(X64_VEC_ARGS)
+{
+	u32 w = dbl(i) ? VO_W : 0, cmp = x64_fopc(VF_CMP, dbl(i), false);
+	u64 lo, limit = vrep(i->esz, dbl(i) ? 0x408fe00000000000ull : 0x42fa0000u);		/* 1020, 125 */
+	u64 none = vrep(i->esz, dbl(i) ? 0xfff0000000000000ull : 0xff800000u);			/* minus infinity */
+	u64 three = vrep(i->esz, dbl(i) ? 0x4008000000000000ull : 0x40400000u);
+	u64 half = vrep(i->esz, dbl(i) ? 0x3fe0000000000000ull : 0x3f000000u);
+
+	x64_v2(x, VO(1, 2, 0x42) | VO_EVEX | w, T0, cleared(x, i, T0, a));	/* VGETEXP: minus infinity for zero */
+	x64_v2(x, VO(1, 2, 0x42) | VO_EVEX | w, T1, cleared(x, i, T1, b));
+	x64_v3(x, x64_fopc(VF_ADD, dbl(i), false), T0, T0, T1);
+	lo = vwidth_lo(i, i->esz);
+	x64_vload_c(x, T1, (limit & lo) | (none & ~lo), i->width == IR_W128 ? limit : none);
+	x64_evex_rr(x->b, cmp, 1, T0, T1);
+	x64_b(x->b, 0x11);			/* less, quiet */
+	x64_vload_c(x, T1, limit, limit);
+	x64_evex_rr(x->b, cmp, 2, T0, T1);
+	x64_b(x->b, 0x15);			/* not less, quiet */
+	x64_vload_c(x, T0, three, three);
+	x64_evex_rr_k(x->b, VO(1, 2, 0xbc) | w, T0, a, b, 1, 0);
+	x64_vload_c(x, T1, half, half);
+	x64_evex_rr_k(x->b, x64_fopc(VF_MUL, dbl(i), false), T0, T0, T1, 1, 0);
+	x64_vex_rr(x->b, VO(0, 1, 0x98), 2, 0, 2);	/* KORTESTW k2, k2 */
+	x->cold_begin(x, X64_NE);
+	x->helper(x, i, T0, a, b, c);
+	x->cold_end(x);
+	x64_vfin(x, i, i->esz, d, T0);
+}
+
+/* t = s with the two of each pair exchanged, and zero above the width. */
+static void exchange(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned t, unsigned s)
+{
+	x64_v2i(x, V_PSHUFD, t, s, dbl(i) ? 0x4e : 0xb1);
+	if (i->width == IR_W64)
+		x64_v2(x, V_MOVQ, t, t);
+}
+
+/* Flips the signs of the real (even) or imaginary (odd) elements. */
+static void flip(struct x64_vec_ctx *x, const struct ir_inst *i, unsigned t, bool even, bool odd)
+{
+	u64 e = dbl(i) ? 1ull << 63 : 0x80000000u, lo, hi;
+
+	if (!even && !odd)
+		return;
+	lo = dbl(i) ? (even ? e : 0) : (even ? e : 0) | (odd ? e << 32 : 0);
+	hi = dbl(i) ? (odd ? e : 0) : lo;
+	x64_v3c(x, V_PXOR, t, t, lo, i->width == IR_W128 ? hi : 0);
+}
+
+/* a + b turned by 90 (imm 1) or 270 degrees. A NaN's sign is flipped too, as in Arm's. */
+void x64_vf_cadd(X64_VEC_ARGS)
+{
+	unsigned s = a;
+
+	(void)c;
+	exchange(x, i, T1, b);
+	flip(x, i, T1, i->imm == 1, i->imm == 3);
+	if (i->width == IR_W64 && !x->a_zext) {
+		x64_v2(x, V_MOVQ, T0, a);
+		s = T0;
+	}
+	x64_v3f(x, x64_fopc(VF_ADD, dbl(i), false), d, s, T1);
+	x64_vfin_z(x, i, i->esz, d, d, true);
+}
+
+/* a + the real (imaginary) part of b times c, turned: as in x64_vf_fma, NaNs in a and b have to trap. */
+void x64_vf_cmla(X64_VEC_ARGS)
+{
+	bool odd = i->imm & 1;
+	u32 cmp = x64_fopc(VF_CMP, dbl(i), false);
+
+	x64_v2i(x, V_PSHUFD, T0, b, dbl(i) ? (odd ? 0xee : 0x44) : odd ? 0xf5 : 0xa0);
+	if (i->width == IR_W64)
+		x64_v2(x, V_MOVQ, T0, T0);
+	if (a >= 16) {
+		x64_evex_rr(x->b, cmp, 1, a, T0);
+		x64_b(x->b, 1);
+	} else {
+		x64_v3i(x, cmp, T1, a, T0, 1);
+	}
+	if (odd)
+		exchange(x, i, T1, c);
+	else
+		x64_v2(x, i->width == IR_W64 ? V_MOVQ : V_MOVAPS, T1, c);
+	flip(x, i, T1, i->imm == 1 || i->imm == 2, i->imm == 2 || i->imm == 3);
+	x64_v3(x, VO(1, 2, 0xa8) | (dbl(i) ? VO_VW : 0), T0, T1, a);		/* T0 = T1 * T0 + a */
+	x64_vfin(x, i, i->esz, d, T0);
+}
+
 /* Masks. Equality is quiet, the others signal on quiet NaNs too, as Arm's do. */
 void x64_vf_cmp(X64_VEC_ARGS)
 {

@@ -246,6 +246,59 @@ void x64_vs_rshl(X64_VEC_ARGS)
 	x64_vfin_z(x, i, esz, d, d, x->a_zext);
 }
 
+static void to_k(struct x64_vec_ctx *x, u32 o, unsigned esz, unsigned k, unsigned a, unsigned b, unsigned only)
+{
+	x64_evex_rr_k(x->b, o | (esz == IR_H || esz == IR_D ? VO_W : 0), k, a, b, only, 0);
+}
+
+/*
+ * Saturating, rounding or not; AVX-512 only. A lane saturates when it is shifted to the left and does not come back. Those are
+ * in k1 (within the width), and send all of it to the evaluator. k2: lanes that are shifted to the right.
+ */
+void x64_vs_qshl_vec(X64_VEC_ARGS)
+{
+	bool sign = i->op == IR_VSQSHL || i->op == IR_VSQRSHL, round = i->op == IR_VUQRSHL || i->op == IR_VSQRSHL;
+	unsigned esz = i->esz;
+	u32 right = sign ? srav[esz] : srlv[esz], test = esz == IR_H ? VO(1, 2, 0x26) : VO(1, 2, 0x27);
+	u32 cmp = esz == IR_H ? VO(1, 3, 0x3f) : VO(1, 3, 0x1f), blend = esz == IR_H ? VO(1, 2, 0x66) : VO(1, 2, 0x64);
+	u64 negative = vrep(esz, 0x80);
+
+	x64_v3cc(x, V_PAND, T1, b, vrep(esz, 0xff));
+	x64_v3(x, sllv[esz], T0, a, T1);
+	x64_v3(x, right, T0, T0, T1);
+	/* k1 = neither negative amount nor beyond the width, and not equal */
+	x64_vload_c(x, T1, negative, negative);
+	to_k(x, test, esz, 2, b, T1, 0);
+	x64_vload_c(x, T1, negative & vwidth_lo(i, esz), negative & vwidth_hi(i));
+	x64_v3(x, V_PANDN, T1, b, T1);
+	to_k(x, test, esz, 1, T1, T1, 0);
+	to_k(x, cmp, esz, 1, T0, a, 1);
+	x64_b(x->b, 4);
+	/* now the shift itself */
+	if (round) {
+		x64_vones(x, T1);
+		x64_v3(x, V_PXOR, T1, T1, b);
+		x64_v3cc(x, V_PAND, T1, T1, vrep(esz, 0xff));
+		x64_v3(x, right, T1, a, T1);
+		x64_v3cc(x, V_PAND, T0, T1, vrep(esz, 1));
+		x64_vsh(x, esz == IR_D && sign ? (u32)V_SRAQ : group[esz], sign ? VSH_SRA : VSH_SRL, T1, T1, 1);
+		x64_v3(x, padd[esz], T1, T1, T0);
+	} else {
+		x64_vzero(x, T1);
+		x64_v3(x, psub[esz], T1, T1, b);
+		x64_v3cc(x, V_PAND, T1, T1, vrep(esz, 0xff));
+		x64_v3(x, right, T1, a, T1);
+	}
+	x64_v3cc(x, V_PAND, T0, b, vrep(esz, 0xff));
+	x64_v3(x, sllv[esz], T0, a, T0);
+	to_k(x, blend, esz, T0, T0, T1, 2);
+	x64_vex_rr(x->b, VO(0, 1, 0x98), 1, 0, 1);	/* KORTESTW k1, k1 */
+	x->cold_begin(x, X64_NE);
+	x->helper(x, i, T0, a, b, c);
+	x->cold_end(x);
+	x64_vfin(x, i, esz, d, T0);
+}
+
 /*
  * Shifts by vector where there are none of such lanes: in ymm registers, with lanes twice as wide (halfwords with AVX2, bytes
  * with AVX-512). d is a temporary once b has been read for the last time. The last writes clear the registers' high halves.

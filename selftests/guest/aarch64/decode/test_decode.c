@@ -9,7 +9,6 @@
  *      of its own, and then exit status 1. 77: no objdump here.
  * Options: -n COUNT random words (default 400000), -s SEED.
  */
-#define _GNU_SOURCE
 #include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>

@@ -132,20 +132,28 @@ static void put(struct text *t, const char *fmt, ...)
 	t->p += n < t->end - t->p ? n : t->end - t->p;
 }
 
-void insn_format(char *buf, size_t len, const struct insn_state *st, const struct insn_state *base, u64 always)
+static void put_vec(struct text *t, unsigned n, const v128 *v)
+{
+	if (v->d[1])
+		put(t, "v%u=%lx:%lx ", n, v->d[1], v->d[0]);
+	else
+		put(t, "v%u=%lx ", n, v->d[0]);
+}
+
+void insn_format(char *buf, size_t len, const struct insn_state *st, const struct insn_state *base)
 {
 	struct text t = { buf, buf + len };
 	u64 v, w;
 
 	buf[0] = 0;
 	for (unsigned k = 0; k < 31; k++)
-		if (st->s.x[k] != base->s.x[k] || always >> k & 1)
+		if (st->s.x[k] != base->s.x[k])
 			put(&t, "x%u=%lx ", k, st->s.x[k]);
 	if (st->s.x[31] != base->s.x[31])
 		put(&t, "sp=%lx ", st->s.x[31]);
 	for (unsigned k = 0; k < 32; k++)
-		if (memcmp(&st->s.v[k], &base->s.v[k], 16) || always >> (32 + k) & 1)
-			put(&t, st->s.v[k].d[1] ? "v%u=%lx:%lx " : "v%u=%3$lx ", k, st->s.v[k].d[1], st->s.v[k].d[0]);
+		if (memcmp(&st->s.v[k], &base->s.v[k], 16))
+			put_vec(&t, k, &st->s.v[k]);
 	if (st->s.nzcv != base->s.nzcv)
 		put(&t, "nzcv=%x ", st->s.nzcv >> 28);
 	if (st->s.fpcr != base->s.fpcr)

@@ -24,7 +24,7 @@ struct insn_case {
 void insn_defaults(struct insn_state *st);
 /* False: the line cannot be read. */
 bool insn_parse(struct insn_case *c, const char *line);
-/* Writes `st` as far as it differs from `base`; `always`: bits of what is written in any case (xN 0..31, vN 32..63). */
-void insn_format(char *buf, size_t len, const struct insn_state *st, const struct insn_state *base, u64 always);
+/* Writes `st` as far as it differs from `base`. */
+void insn_format(char *buf, size_t len, const struct insn_state *st, const struct insn_state *base);
 
 #endif

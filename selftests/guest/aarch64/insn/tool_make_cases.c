@@ -271,8 +271,8 @@ static void write_case(const struct insn_case *c, const struct uses *u, const ch
 	if (!f)
 		exit(1);
 	insn_defaults(&base);
-	insn_format(in, sizeof(in), &c->in, &base, 0);
-	insn_format(out, sizeof(out), &c->out, &c->in, 0);
+	insn_format(in, sizeof(in), &c->in, &base);
+	insn_format(out, sizeof(out), &c->out, &c->in);
 	for (unsigned k = 0; k < c->n; k++)
 		a64_disasm(c->word[k], CG_CODE + 4 * k, text[k], sizeof(text[k]));
 	fprintf(f, "%08x", c->word[0]);

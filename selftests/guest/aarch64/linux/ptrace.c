@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ptrace among guests: system call stops with the guest's numbers and registers, faults, single steps, breakpoints written
+ * into code, changed registers, exec, fork.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <linux/ptrace.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "ktap.h"
+
+static long trace(long request, pid_t pid, unsigned long addr, void *data)
+{
+	return syscall(SYS_ptrace, request, pid, addr, data);
+}
+
+static int get(pid_t pid, struct user_regs_struct *r)
+{
+	struct iovec v = { r, sizeof(*r) };
+
+	return trace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v) || v.iov_len != sizeof(*r);
+}
+
+static int set(pid_t pid, struct user_regs_struct *r)
+{
+	struct iovec v = { r, sizeof(*r) };
+
+	return trace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &v);
+}
+
+/* Resumes; the stop's signal and event (status >> 8), or -1 - status at the end. */
+static int go(long request, pid_t pid, long sig)
+{
+	int status;
+
+	if (trace(request, pid, 0, (void *)sig) || waitpid(pid, &status, __WALL) != pid)
+		return 0x1000000;
+	return WIFSTOPPED(status) ? status >> 8 : -1 - status;
+}
+
+static pid_t start(void (*child)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		trace(PTRACE_TRACEME, 0, 0, NULL);
+		raise(SIGSTOP);
+		child();
+		_exit(99);
+	}
+	waitpid(pid, &status, 0);
+	trace(PTRACE_SETOPTIONS, pid, 0, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+	return pid;
+}
+
+static void calls(void)
+{
+	long r = syscall(SYS_getpriority, 77, 88, 3, 4, 5, 6);
+
+	_exit(syscall(SYS_gettid) == 4242 && r == -1 ? 3 : 4);
+}
+
+static void test_syscalls(void)
+{
+	pid_t pid = start(calls);
+	struct __ptrace_syscall_info { uint8_t op, pad[3]; uint32_t arch; uint64_t pc, sp, nr, args[6]; } info = { 0 };
+	struct user_regs_struct r;
+	int s, nr = 0;
+	struct iovec v = { &nr, sizeof(nr) };
+
+	do
+		s = go(PTRACE_SYSCALL, pid, 0);
+	while (s == (SIGTRAP | 0x80) && !get(pid, &r) && r.regs[8] != SYS_getpriority);
+	check(s == (SIGTRAP | 0x80), "stops with 0x80 (%x)", s);
+	check(r.regs[0] == 77 && r.regs[5] == 6, "arguments at the entry");
+	check(!trace(PTRACE_GETREGSET, pid, NT_ARM_SYSTEM_CALL, &v) && nr == SYS_getpriority, "NT_ARM_SYSTEM_CALL");
+	check(trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) >= 80 && info.op == 1 && info.arch == 0xc00000b7 &&
+	      info.nr == SYS_getpriority && info.args[1] == 88 && info.pc == r.pc, "PTRACE_GET_SYSCALL_INFO at the entry");
+	s = go(PTRACE_SYSCALL, pid, 0);
+	get(pid, &r);
+	check(s == (SIGTRAP | 0x80) && (long)r.regs[0] == -EINVAL, "result at the exit");
+	check(trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) == 33 && info.op == 2 && (long)info.nr == -EINVAL,
+	      "PTRACE_GET_SYSCALL_INFO at the exit");
+	s = go(PTRACE_SYSCALL, pid, 0);
+	nr = -1;
+	trace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &v);
+	s = go(PTRACE_SYSCALL, pid, 0);
+	get(pid, &r);
+	r.regs[0] = 4242;
+	set(pid, &r);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - (3 << 8), "a call is left out, its result given (%x)", s);
+}
+
+static void faults(void)
+{
+	*(volatile int *)24 = 1;
+	_exit(5);
+}
+
+static void test_fault(void)
+{
+	pid_t pid = start(faults);
+	struct user_regs_struct r;
+	siginfo_t info;
+	int s = go(PTRACE_CONT, pid, 0);
+
+	trace(PTRACE_GETSIGINFO, pid, 0, &info);
+	check(s == SIGSEGV && info.si_addr == (void *)24 && info.si_code == SEGV_MAPERR, "a fault stops (%x)", s);
+	check(!get(pid, &r), "and has registers");
+	r.pc += 4;
+	set(pid, &r);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - (5 << 8), "is forgotten, and pc moved on (%x)", s);
+	pid = start(faults);
+	go(PTRACE_CONT, pid, 0);
+	s = go(PTRACE_CONT, pid, SIGSEGV);
+	check(s < 0 && ((-1 - s) & 0x7f) == SIGSEGV, "or kills (%x)", s);
+}
+
+__attribute__((noinline)) static int target(int x)
+{
+	__asm__ volatile("nop\n\tadd %w0, %w0, #1\n\tadd %w0, %w0, #2" : "+r"(x));
+	return x;
+}
+
+static void loops(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < 3000; i++)
+		n = target(n);
+	raise(SIGTRAP);
+	for (int i = 0; i < 3; i++)
+		n = target(n);
+	_exit(n == 9009 ? 7 : 8);
+}
+
+static void test_breakpoint(void)
+{
+	pid_t pid = start(loops);
+	struct user_regs_struct r, r2 = { 0 };
+	long word = *(long *)target, saved = word;
+	int s = go(PTRACE_CONT, pid, 0), hits = 0;
+
+	check(s == SIGTRAP, "a signal that was sent (%x)", s);
+	word = (word & ~0xffffffffl) | 0xd4200000;
+	trace(PTRACE_POKETEXT, pid, (unsigned long)target, (void *)word);
+	while ((s = go(PTRACE_CONT, pid, 0)) == SIGTRAP && hits < 3) {
+		get(pid, &r);
+		hits += r.pc == (unsigned long)target;
+		trace(PTRACE_POKETEXT, pid, (unsigned long)target, (void *)saved);
+		s = go(PTRACE_SINGLESTEP, pid, 0);
+		get(pid, &r2);
+		if (s != SIGTRAP || r2.pc != r.pc + 4)
+			hits = 100;
+		trace(PTRACE_POKETEXT, pid, (unsigned long)target, (void *)word);
+	}
+	check(hits == 3, "a breakpoint in code that ran before, and single steps (%d)", hits);
+	check(s == -1 - (7 << 8), "the program does not notice (%x)", s);
+}
+
+static void executes(void)
+{
+	execl("/proc/self/exe", "ptrace", "child", (char *)NULL);
+}
+
+static void test_exec(void)
+{
+	pid_t pid = start(executes);
+	struct user_regs_struct r;
+	unsigned long msg = 0;
+	int s = go(PTRACE_CONT, pid, 0);
+
+	check(s == SIGTRAP && !get(pid, &r) && r.pc && r.sp, "exec stops (%x)", s);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - (6 << 8), "and runs (%x)", s);
+	pid = start(executes);
+	trace(PTRACE_SETOPTIONS, pid, 0, (void *)(PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD));
+	s = go(PTRACE_CONT, pid, 0);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &msg);
+	check(s == (SIGTRAP | PTRACE_EVENT_EXEC << 8) && (pid_t)msg == pid, "PTRACE_EVENT_EXEC (%x)", s);
+	s = go(PTRACE_SYSCALL, pid, 0);
+	get(pid, &r);
+	check(s == (SIGTRAP | 0x80) && r.regs[0] == 0, "then execve's end (%x)", s);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - (6 << 8), "and it runs (%x)", s);
+}
+
+static void forks(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(syscall(SYS_getpriority, 77, 0) == -1 ? 11 : 12);
+	waitpid(pid, &status, 0);
+	_exit(WEXITSTATUS(status) + 1);
+}
+
+static void test_fork(void)
+{
+	pid_t pid = start(forks), child;
+	struct user_regs_struct r;
+	unsigned long msg = 0;
+	int s, status, seen = 0;
+
+	trace(PTRACE_SETOPTIONS, pid, 0, (void *)(PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD));
+	s = go(PTRACE_CONT, pid, 0);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &msg);
+	child = (pid_t)msg;
+	check(s == (SIGTRAP | PTRACE_EVENT_FORK << 8) && child > 0, "PTRACE_EVENT_FORK (%x)", s);
+	waitpid(child, &status, __WALL);
+	check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP, "the child stops (%x)", status);
+	while ((s = go(PTRACE_SYSCALL, child, 0)) == (SIGTRAP | 0x80))
+		seen |= !get(child, &r) && r.regs[8] == SYS_getpriority && r.regs[0] == 77;
+	check(seen && s == -1 - (11 << 8), "and its calls are seen (%x)", s);
+	do
+		s = go(PTRACE_CONT, pid, s == SIGCHLD ? SIGCHLD : 0);
+	while (s == SIGCHLD);
+	check(s == -1 - (12 << 8), "the parent ends (%x)", s);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return 6;
+	ktap_begin();
+	test_syscalls();
+	test_fault();
+	test_breakpoint();
+	test_exec();
+	test_fork();
+	return ktap_end();
+}
