@@ -26,9 +26,9 @@ same "a signal ends it" "=143" "$(out bash -c './busybox sh -c "kill -TERM \$\$"
 cp p plain
 chmod 644 plain
 same "no x permission" "=126" "$(out bash -c ./plain | tail -n 1)"
-head -c 3000 busybox >cut
-chmod 755 cut
-same "a truncated program: one line, 126" "1 =126" "$(out ./cut | sed '$!s/.*//' | paste -sd ' ' | sed 's/^ *//; s/^/1 /')"
+head -c 3000 busybox >short
+chmod 755 short
+same "a truncated program: one line, 126" "1 =126" "$(out ./short | sed '$!s/.*//' | paste -sd ' ' | sed 's/^ *//; s/^/1 /')"
 
 printf '#!%s/busybox sh\necho "$0 $1"; exit 4\n' "$w" >script
 printf '#!%s/script option\n' "$w" >script2

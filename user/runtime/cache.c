@@ -21,7 +21,7 @@
 #define SNAP_SIZE 8192			/* the guest code that a region may span, and more than one instruction behind it */
 #define TABLE_BITS 12
 
-/* --- lock -------------------------------------------------------------------------------------------------------------- */
+/* --- lock -------------------------------------------------------------------------------------------------------- */
 
 /* 0 free, 1 taken, 2 taken and somebody may be asleep */
 void rt_lock_slow(u32 *l)
@@ -44,7 +44,7 @@ void rt_unlock(u32 *l)
 		sys(__NR_futex, l, FUTEX_WAKE_PRIVATE, 1);
 }
 
-/* --- look-up by guest pc --------------------------------------------------------------------------------------------------- */
+/* --- look-up by guest pc ----------------------------------------------------------------------------------------- */
 
 static u32 hash(const struct rt_cache *c, u64 key)
 {
@@ -108,7 +108,7 @@ static bool table_grow(struct rt_cache *c)
 	return true;
 }
 
-/* --- making regions ----------------------------------------------------------------------------------------------------------- */
+/* --- making regions ---------------------------------------------------------------------------------------------- */
 
 struct make_ctx {
 	struct rt_cache *c;
@@ -308,7 +308,7 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	return r;
 }
 
-/* --- linking --------------------------------------------------------------------------------------------------------------------- */
+/* --- linking ----------------------------------------------------------------------------------------------------- */
 
 static void patch(u8 *disp, const u8 *target)
 {
@@ -373,7 +373,7 @@ static void unlink_site(struct rt_link *l)
 		patch(l->tail_or_disp, l->tail_or_disp + 4);
 }
 
-/* --- host pc -> region ------------------------------------------------------------------------------------------------------------ */
+/* --- host pc -> region ------------------------------------------------------------------------------------------- */
 
 static struct rt_region *chunk_region(const struct rt_chunk *k, u64 host)
 {
@@ -438,7 +438,7 @@ bool rt_pc_entering(u64 host)
 	return false;
 }
 
-/* --- invalidation ----------------------------------------------------------------------------------------------------------------- */
+/* --- invalidation ------------------------------------------------------------------------------------------------ */
 
 static void unlist(struct rt_cache *c, struct rt_region *r)
 {
@@ -712,7 +712,7 @@ void rt_invalidate(u64 start, u64 end)
 	rt_unlock(&c->lock);
 }
 
-/* --- start ------------------------------------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------------------------- */
 
 /* One mapping for what every process needs; the hash table moves when it grows. */
 int rt_cache_init(void)

@@ -9,9 +9,6 @@
 #include "runtime/uaccess.h"
 #include "runtime/ucontext.h"
 
-u64 rt_fpsr_of_mxcsr(u32 mxcsr);
-u32 rt_xsave_hi16(void);
-
 #define SIGTRAP 5
 #define SIGFPE 8
 #define SIGSEGV 11
@@ -112,7 +109,7 @@ void rt_context_resume(struct rt_thread *t, struct rt_ucontext *uc)
 	uc->mc.eflags &= ~(RT_EFLAGS_TF | 1ull << 10);
 }
 
-/* --- single evaluation ---------------------------------------------------------------------------------------------------- */
+/* --- single evaluation ------------------------------------------------------------------------------------------- */
 
 struct eval_ctx {
 	u64 mask;
@@ -167,7 +164,7 @@ enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 mask, u64 *fault_addr)
 	return RT_EVAL_OTHER;
 }
 
-/* --- faults ----------------------------------------------------------------------------------------------------------------- */
+/* --- faults ------------------------------------------------------------------------------------------------------ */
 
 /* The return stack is full: forget it. Returns then find their way by look-up. */
 static bool return_stack_overflow(struct rt_thread *t, u64 addr, struct rt_ucontext *uc)

@@ -137,6 +137,11 @@ void rt_cache_go_strict(struct rt_cache *c);
 /* Guest address to continue at -> host address, raising a signal if it cannot be executed. Fills the jump cache. */
 u64 rt_go(struct rt_thread *t, u64 pc);
 
+/* MXCSR's cumulative flags as FPSR's. */
+u64 rt_fpsr_of_mxcsr(u32 mxcsr);
+/* Where a signal frame holds xmm16-31, from its start; 0: nowhere. */
+u32 rt_xsave_hi16(void);
+
 /* Evaluates the instruction at state.pc on t->state (vectors and flags included in the state). */
 enum rt_eval_result { RT_EVAL_DONE, RT_EVAL_FAULT, RT_EVAL_OTHER };
 enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 addr_mask, u64 *fault_addr);

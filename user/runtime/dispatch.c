@@ -26,7 +26,7 @@
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 
-/* --- going on -------------------------------------------------------------------------------------------------------------- */
+/* --- going on ---------------------------------------------------------------------------------------------------- */
 
 /* For RT_FLAG_TRACE, with which every region is one instruction and nothing is linked. */
 static void trace(const struct rt_thread *t, u64 pc)
@@ -243,7 +243,7 @@ static u64 on_interp(void *p, u64 pc)
 	return rt_go(t, t->a64.pc);
 }
 
-/* --- calls from the middle of a block ------------------------------------------------------------------------------------- */
+/* --- calls from the middle of a block ---------------------------------------------------------------------------- */
 
 static u64 counter(void)
 {
@@ -276,7 +276,7 @@ static u32 mxcsr_of(u64 fpcr)
 	return 0x1f00 | (u32)rc[fpcr >> A64_FPCR_RMODE_SHIFT & 3] << 13;
 }
 
-static u64 fpsr_of(u32 mxcsr)
+u64 rt_fpsr_of_mxcsr(u32 mxcsr)
 {
 	u64 f = 0;
 
@@ -288,14 +288,20 @@ static u64 fpsr_of(u32 mxcsr)
 	return f;
 }
 
+/* Modes that the host's units do not have. */
+static u32 is_strict(u64 fpcr)
+{
+	return (fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP)) != 0;
+}
+
 static void set_fpcr(struct rt_thread *t, u64 v)
 {
 	u32 strict;
 
 	t->a64.fpcr = v & A64_FPCR_MASK;
-	t->a64.fpsr |= fpsr_of(get_mxcsr());
+	t->a64.fpsr |= rt_fpsr_of_mxcsr(get_mxcsr());
 	set_mxcsr(mxcsr_of(t->a64.fpcr));
-	strict = (t->a64.fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP)) != 0;
+	strict = is_strict(t->a64.fpcr);
 	if (strict == t->strict_fp)
 		return;
 	/* code made for the other mode must not be returned into, nor found by jumps */
@@ -319,7 +325,7 @@ static u64 on_rtcall(void *p, u64 which, u64 a, u64 b, u64 pc)
 		set_fpcr(t, a);
 		break;
 	case IR_RT_GET_FPSR:
-		return t->a64.fpsr | fpsr_of(get_mxcsr());
+		return t->a64.fpsr | rt_fpsr_of_mxcsr(get_mxcsr());
 	case IR_RT_SET_FPSR:
 		t->a64.fpsr = a & A64_FPSR_MASK;
 		set_mxcsr(mxcsr_of(t->a64.fpcr));
@@ -364,21 +370,19 @@ static void on_vop(void *p, const void *args)
 	t->a64.fpsr = env.fpsr;
 }
 
-/* --- vectors and flags ---------------------------------------------------------------------------------------------------- */
+/* --- vectors and flags ------------------------------------------------------------------------------------------- */
 
 void rt_vecs_save(struct rt_thread *t)
 {
 	rt.cache->glue.vecs_save(t);
-	t->a64.fpsr |= fpsr_of(get_mxcsr());
+	t->a64.fpsr |= rt_fpsr_of_mxcsr(get_mxcsr());
 }
 
 void rt_vecs_load(struct rt_thread *t)
 {
-	u32 strict = (t->a64.fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP)) != 0;
-
 	rt.cache->glue.vecs_load(t);
 	set_mxcsr(mxcsr_of(t->a64.fpcr));
-	if (strict != t->strict_fp)
+	if (is_strict(t->a64.fpcr) != t->strict_fp)
 		set_fpcr(t, t->a64.fpcr);
 }
 
@@ -392,12 +396,7 @@ void rt_flags_load(struct rt_thread *t)
 	t->host.hflags = x64_flags_from_nzcv(t->a64.nzcv);
 }
 
-u64 rt_fpsr_of_mxcsr(u32 mxcsr)
-{
-	return fpsr_of(mxcsr);
-}
-
-/* --- threads ----------------------------------------------------------------------------------------------------------------- */
+/* --- threads ----------------------------------------------------------------------------------------------------- */
 
 #define RSTACK_SIZE (256u << 10)
 #define CSTACK_SIZE (128u << 10)
@@ -518,7 +517,7 @@ void rt_thread_run(struct rt_thread *t)
 	__builtin_unreachable();
 }
 
-/* --- start, fork -------------------------------------------------------------------------------------------------------------- */
+/* --- start, fork ------------------------------------------------------------------------------------------------- */
 
 static u32 find_hi16(void)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How translated code on x86-64 uses the machine, and the thread block that %rbp points into. Read by the emitter, by
- * entry.S (through the X64_* offsets, checked below) and by the runtime.
+ * How translated code on x86-64 uses the machine, and the thread block that %rbp points into. Read by the emitters (which
+ * use the X64_* offsets, checked below) and by the runtime.
  *
  *   %rbp            thread block + X64_BIAS: guest registers are one-byte displacements away
  *   %rsp            the return stack: only return addresses of translated calls live there
  *   rax rcx rdx rbx temporaries, dead between blocks
- *   rdi rsi r8-r15  homes of the hottest guest registers, see x64_gpr_home
- *   xmm12-15        vector temporaries; the other xmm registers are homes of guest vector registers, see x64_vec_home
+ *   rdi rsi r8-r15  homes of the hottest guest registers, see x64_homes()
+ *   xmm11-15        vector temporaries; the other xmm registers are homes of guest vector registers
  *   MXCSR           the guest's rounding mode, and its cumulative flags; invalid operation is unmasked
  *   DF clear; EFLAGS hold guest flags only inside a block
  *

@@ -16,7 +16,6 @@
 #include "ir/ir.h"
 
 #define CG_MAX_SLOTS 96
-#define CG_NVAL_NONE IR_NONE
 #define CG_TEMPS (1u << RAX | 1u << RCX | 1u << RDX | 1u << RBX)
 #define CG_VTEMPS (1u << 11 | 1u << 12 | 1u << 13)
 #define CG_NSPILL 24			/* words; the rest of the spill area is scratch of expansions */
@@ -90,7 +89,6 @@ struct cg {
 	struct cg_stub *stub;
 	u32 nfixup, nstub;
 	struct x64_vec_ctx vx;
-	struct x64_buf hot_saved;	/* cg_vec: while a cold piece is being emitted */
 	u8 *lookup_jcc[64];		/* rel32s of jumps to the region's common look-up stub */
 	u32 nlookup;
 };
@@ -215,6 +213,12 @@ void cg_finish_stubs(struct cg *c);
 struct x64_mem cg_addr(struct cg *c, const struct ir_inst *i);
 /* Runs the evaluator on i: operands and result through the host block. */
 void cg_helper(struct cg *c, const struct ir_inst *i);
+
+/* Is this FP operation the evaluator's, by the guest's mode or because it keeps trapping here? */
+static inline bool cg_fp_evaluated(const struct cg_options *opt, const struct ir_inst *i)
+{
+	return opt->strict_fp || (i->flags & IR_INST_EVAL);
+}
 
 static inline unsigned cg_w(const struct ir_inst *i)
 {

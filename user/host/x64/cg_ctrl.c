@@ -84,7 +84,8 @@ static void jump_to(struct cg *c, int cc, bool call, u64 target)
 		return;
 	}
 	s = &c->stub[c->nstub++];
-	*s = (struct cg_stub){ .disp = disp, .target = target, .flags_at = save ? c->flags_at : CG_FLAGS_MEM, .site_flags = (call ? X64_SITE_CALL : 0) | (strict ? X64_SITE_STRICT : 0),
+	*s = (struct cg_stub){ .disp = disp, .target = target, .flags_at = save ? c->flags_at : CG_FLAGS_MEM,
+			       .site_flags = (call ? X64_SITE_CALL : 0) | (strict ? X64_SITE_STRICT : 0),
 			       .block = (u16)own };
 }
 

@@ -28,25 +28,16 @@ void cg_flags_store(struct x64_buf *b, u8 kind)
 		x64_rr(b, 0xc1, 0, X64_SHR, RCX);	/* cl = ah */
 		x64_b(b, 8);
 		x64_movzx8(b, RAX, RAX);
-		if (kind == CG_FLAGS_FCMP) {
-			/* eax: bit 0 unordered. Table of ah by (cl & 0x41): 0 above, 1 below, 0x40 equal, 0x41 unordered */
-			x64_b(b, 0x83); x64_b(b, 0xe1); x64_b(b, 0x41);		/* and ecx, 0x41 */
-			/* below: 0x8100 ; equal: 0x4000 ; above and unordered: 0 */
-			x64_b(b, 0x83); x64_b(b, 0xf9); x64_b(b, 0x01);		/* cmp ecx, 1 */
-			x64_b(b, 0x75); x64_b(b, 0x05);				/* jne +5 */
-			x64_b(b, 0x0d); x64_d(b, 0x8100);			/* or eax, 0x8100 */
-			x64_b(b, 0x83); x64_b(b, 0xf9); x64_b(b, 0x40);		/* cmp ecx, 0x40 */
-			x64_b(b, 0x75); x64_b(b, 0x05);
-			x64_b(b, 0x0d); x64_d(b, 0x4000);
-		} else {
-			x64_b(b, 0x83); x64_b(b, 0xe1); x64_b(b, 0x41);
-			x64_b(b, 0x83); x64_b(b, 0xf9); x64_b(b, 0x00);		/* above, swapped: less */
-			x64_b(b, 0x75); x64_b(b, 0x05);
-			x64_b(b, 0x0d); x64_d(b, 0x8100);
-			x64_b(b, 0x83); x64_b(b, 0xf9); x64_b(b, 0x40);
-			x64_b(b, 0x75); x64_b(b, 0x05);
-			x64_b(b, 0x0d); x64_d(b, 0x4000);
-		}
+		/* eax: bit 0 unordered. cl & 0x41: 0 above, 1 below, 0x40 equal, 0x41 unordered */
+		x64_b(b, 0x83); x64_b(b, 0xe1); x64_b(b, 0x41);		/* and ecx, 0x41 */
+		/* less: 0x8100; equal: 0x4000; greater and unordered: 0 */
+		x64_b(b, 0x83); x64_b(b, 0xf9);				/* cmp ecx, below or above */
+		x64_b(b, kind == CG_FLAGS_FCMP);
+		x64_b(b, 0x75); x64_b(b, 0x05);				/* jne +5 */
+		x64_b(b, 0x0d); x64_d(b, 0x8100);			/* or eax, 0x8100 */
+		x64_b(b, 0x83); x64_b(b, 0xf9); x64_b(b, 0x40);		/* cmp ecx, 0x40 */
+		x64_b(b, 0x75); x64_b(b, 0x05);				/* jne +5 */
+		x64_b(b, 0x0d); x64_d(b, 0x4000);			/* or eax, 0x4000 */
 		x64_b(b, 0x58 | RCX);			/* pop rcx */
 		x64_rm_p(b, 0x66, 0x89, 0, RAX, &m, 0, false);
 		return;
@@ -69,7 +60,10 @@ static void flags_moved(struct cg *c)
 				.pc_delta = (u32)(c->pc - c->region_pc), .flags_at = c->flags_at, .inside = 1 };
 }
 
-/* EFLAGS to memory, keeping a value that may be in rax. After it flags are in memory (and, but for FCMP, in EFLAGS still, as SUB). */
+/*
+ * EFLAGS to memory, keeping a value that may be in rax. After it flags are in memory (and, but for FCMP, in EFLAGS still,
+ * as SUB).
+ */
 static void save(struct cg *c)
 {
 	u8 kind = c->flags_at;
@@ -524,7 +518,7 @@ void cg_fl_op(struct cg *c, const struct ir_inst *i)
 		bool swap = fcmp_swap(c, c->cur);
 		unsigned a, b;
 
-		if (c->opt->strict_fp || (i->flags & IR_INST_EVAL) || (i->esz == IR_H && !(c->features & HOST_AVX512FP16))) {
+		if (cg_fp_evaluated(c->opt, i) || (i->esz == IR_H && !(c->features & HOST_AVX512FP16))) {
 			cg_helper(c, i);
 			break;
 		}

@@ -122,10 +122,31 @@ static void unary(struct cg *c, const struct ir_inst *i, unsigned ext, bool flag
 	cg_def(c, c->cur, d, !w);
 }
 
+/* MULX leaves EFLAGS alone: long multiplications weave MUL and UMULH into chains of ADCS. high: the upper half is wanted. */
+static void mulx(struct cg *c, const struct ir_inst *i, bool high)
+{
+	unsigned w = cg_w(i), b, d, t;
+
+	cg_take(c, RDX);
+	into(c, w, RDX, cg_use(c, i->a));
+	c->pinned = 1u << RDX;		/* a is in rdx now */
+	b = cg_use(c, i->b);
+	d = cg_dest(c, c->cur, IR_NONE);
+	t = high ? d : cg_temp(c);
+	x64_vex_gpr(&c->b, 2, 3, w, 0xf6, t, d, b);
+	cg_def(c, c->cur, d, !w);
+}
+
 static void mul(struct cg *c, const struct ir_inst *i)
 {
-	unsigned w = cg_w(i), a = cg_use(c, i->a), b, d;
+	unsigned w = cg_w(i), a, b, d;
 	s32 imm;
+
+	if (cg_flags_live(c) && (c->features & HOST_BMI)) {
+		mulx(c, i, false);
+		return;
+	}
+	a = cg_use(c, i->a);
 
 	if (cg_is_imm32(c, i->b, i->type, &imm)) {
 		d = cg_dest(c, c->cur, i->a);
@@ -150,6 +171,10 @@ static void mulh(struct cg *c, const struct ir_inst *i)
 {
 	unsigned b;
 
+	if (i->op == IR_UMULH && (c->features & HOST_BMI)) {
+		mulx(c, i, true);
+		return;
+	}
 	cg_clobber_flags(c);
 	cg_take(c, RAX);
 	cg_take(c, RDX);
@@ -220,6 +245,11 @@ static void shift(struct cg *c, const struct ir_inst *i)
 			x64_b(&c->b, (d & 7) << 3 | 4);
 			x64_b(&c->b, n << 6 | (a & 7) << 3 | 5);
 			x64_d(&c->b, 0);
+		} else if (n && op != X64_ROR && cg_flags_live(c) && (c->features & HOST_BMI)) {
+			unsigned t = cg_temp(c);
+
+			x64_movi(&c->b, t, n);
+			x64_vex_gpr(&c->b, 2, op == X64_SHL ? 1 : op == X64_SHR ? 3 : 2, w, 0xf7, d, t, a);
 		} else {
 			cg_clobber_flags(c);
 			into(c, w, d, a);

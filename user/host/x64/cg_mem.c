@@ -83,7 +83,8 @@ static void do_store(struct cg *c, const struct ir_inst *i)
 		return;
 	}
 	if (cg_is_const(c, i->b, &imm) && (size < 8 || imm == (s32)imm)) {
-		x64_rm_p(&c->b, size == 2 ? 0x66 : 0, size == 1 ? 0xc6 : 0xc7, size == 8, 0, &m, size == 8 ? 4 : size, false);
+		x64_rm_p(&c->b, size == 2 ? 0x66 : 0, size == 1 ? 0xc6 : 0xc7, size == 8, 0, &m,
+			 size == 8 ? 4 : size, false);
 		if (size == 1)
 			x64_b(&c->b, (u8)imm);
 		else if (size == 2)
@@ -170,7 +171,8 @@ static void do_rmw(struct cg *c, const struct ir_inst *i)
 		return;
 	}
 	if (unused && i->cc <= IR_RMW_SET) {
-		static const u8 op[] = { [IR_RMW_ADD] = 0x00, [IR_RMW_CLR] = 0x20, [IR_RMW_EOR] = 0x30, [IR_RMW_SET] = 0x08 };
+		static const u8 op[] = { [IR_RMW_ADD] = 0x00, [IR_RMW_CLR] = 0x20, [IR_RMW_EOR] = 0x30,
+					 [IR_RMW_SET] = 0x08 };
 
 		m = cg_addr(c, i);
 		t = cg_use(c, i->b);

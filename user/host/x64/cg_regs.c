@@ -37,12 +37,13 @@ static struct x64_mem val_mem(struct cg *c, const struct cg_val *v, bool vec)
 }
 
 /* Gives a value that sits in a register a place in memory, so that the register can be used. */
-static void evict(struct cg *c, unsigned reg)
+static void evict_any(struct cg *c, unsigned reg, bool vec)
 {
-	u16 id = c->gpr_val[reg];
+	u16 *holds = vec ? &c->vec_val[reg] : &c->gpr_val[reg], id = *holds;
+	u32 *room = vec ? &c->vspill_free : &c->spill_free;
 	struct cg_val *v;
 
-	c->gpr_val[reg] = IR_NONE;
+	*holds = IR_NONE;
 	if (id == IR_NONE)
 		return;
 	v = &c->val[id];
@@ -51,14 +52,22 @@ static void evict(struct cg *c, unsigned reg)
 	v->reg = X64_NOREG;
 	if (v->last < c->cur || v->mem != CG_NOWHERE)
 		return;
-	if (!c->spill_free) {
+	if (!*room) {
 		c->full = true;
 		return;
 	}
 	v->mem = CG_SPILL;
-	v->memidx = __builtin_ctz(c->spill_free);
-	c->spill_free &= c->spill_free - 1;
-	x64_st(&c->b, 1, reg, cg_host_mem(X64_SPILL + 8 * v->memidx));
+	v->memidx = __builtin_ctz(*room);
+	*room &= *room - 1;
+	if (vec)
+		x64_vec_store(&c->vx, 16, reg, val_mem(c, v, true));
+	else
+		x64_st(&c->b, 1, reg, val_mem(c, v, false));
+}
+
+static void evict(struct cg *c, unsigned reg)
+{
+	evict_any(c, reg, false);
 }
 
 unsigned cg_temp(struct cg *c)
@@ -445,30 +454,11 @@ void cg_spill_temps(struct cg *c)
 		evict(c, __builtin_ctz(k));
 }
 
-/* --- vectors ------------------------------------------------------------------------------------------------------ */
+/* --- vectors ----------------------------------------------------------------------------------------------------- */
 
 static void vevict(struct cg *c, unsigned reg)
 {
-	u16 id = c->vec_val[reg];
-	struct cg_val *v;
-
-	c->vec_val[reg] = IR_NONE;
-	if (id == IR_NONE)
-		return;
-	v = &c->val[id];
-	if (v->reg != reg)
-		return;
-	v->reg = X64_NOREG;
-	if (v->last < c->cur || v->mem != CG_NOWHERE)
-		return;
-	if (!c->vspill_free) {
-		c->full = true;
-		return;
-	}
-	v->mem = CG_SPILL;
-	v->memidx = __builtin_ctz(c->vspill_free);
-	c->vspill_free &= c->vspill_free - 1;
-	x64_vec_store(&c->vx, 16, reg, cg_host_mem(X64_VSPILL + 16 * v->memidx));
+	evict_any(c, reg, true);
 }
 
 unsigned cg_vtemp(struct cg *c)
@@ -559,9 +549,8 @@ static unsigned vspare(struct cg *c)
 
 unsigned cg_vdest(struct cg *c, u16 id, u16 reuse)
 {
-	unsigned spare;
-
 	const struct cg_val *v = &c->val[id];
+	unsigned spare;
 
 	if (v->hint != 0xffff) {
 		unsigned home = c->home[v->hint];

@@ -157,7 +157,8 @@ void cg_helper(struct cg *c, const struct ir_inst *i)
 /* FCSEL: d = cc ? b : c, one element, the rest zero */
 void cg_vselect(struct cg *c, const struct ir_inst *i)
 {
-	struct ir_inst mov = { .op = IR_VMOV, .type = IR_V, .esz = i->esz, .width = IR_WS, .a = i->b, .b = IR_NONE, .c = IR_NONE };
+	struct ir_inst mov = { .op = IR_VMOV, .type = IR_V, .esz = i->esz, .width = IR_WS,
+			       .a = i->b, .b = IR_NONE, .c = IR_NONE };
 	unsigned a = cg_vuse(c, i->b), b = cg_vuse(c, i->c), d;
 	u8 kind, *to_b[2], *end;
 	enum x64_cond x[2];
@@ -226,7 +227,7 @@ void cg_vecop(struct cg *c, const struct ir_inst *i)
 	struct x64_vec_info info;
 	unsigned a = 0, d, g;
 
-	if ((c->opt->strict_fp || (i->flags & IR_INST_EVAL)) && (oi->effects & IR_E_FP)) {
+	if (cg_fp_evaluated(c->opt, i) && (oi->effects & IR_E_FP)) {
 		cg_helper(c, i);
 		return;
 	}
@@ -252,7 +253,8 @@ void cg_vecop(struct cg *c, const struct ir_inst *i)
 		c->vx.a_zext = false;
 		c->vx.flags_live = cg_flags_live(c);
 		x64_vec_from_gpr(&c->vx, i, d, a, g);
-		cg_vdef(c, c->cur, d, i->op == IR_VINS || i->width == IR_W128 ? 16 : i->width == IR_W64 ? 8 : MAX(4u, 1u << i->esz));
+		cg_vdef(c, c->cur, d, i->op == IR_VINS || i->width == IR_W128 ? 16 :
+			 i->width == IR_W64 ? 8 : MAX(4u, 1u << i->esz));
 		break;
 	case IR_VEXTU:
 	case IR_VEXTS:

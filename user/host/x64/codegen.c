@@ -10,7 +10,7 @@ static const u8 gpr_homes[] = { RDI, RSI, R8, R9, R10, R11, R12, R13, R14, R15 }
 
 void x64_homes(const struct guest *g, u64 features, u8 home[])
 {
-	unsigned nv = 0, vmax = features & HOST_AVX512 ? 32 : 16;
+	unsigned vmax = features & HOST_AVX512 ? 32 : 16;
 
 	__builtin_memset(home, X64_NOREG, CG_MAX_SLOTS);
 	for (unsigned k = 0; k < ARRAY_SIZE(gpr_homes); k++) {
@@ -36,11 +36,10 @@ void x64_homes(const struct guest *g, u64 features, u8 home[])
 		if (best == 0xffff)
 			break;
 		home[best] = x;
-		nv++;
 	}
 }
 
-/* --- analysis ------------------------------------------------------------------------------------------------------- */
+/* --- analysis ---------------------------------------------------------------------------------------------------- */
 
 /* The effects of operations, dense: ir_op_info is too large to be walked for each instruction. */
 enum { MR = IR_E_MR, MW = IR_E_MW, ST = IR_E_ST, FP = IR_E_FP, QC = IR_E_QC, TERM = IR_E_TERM, BR = IR_E_BR };
@@ -130,10 +129,12 @@ static u32 flag_partner(struct cg *c, const struct ir_inst *i, u32 at)
 		if (i->op == IR_FL_LOGIC) {
 			if (i->a == k && (j->op == IR_AND || j->op == IR_BIC) && j->type == i->type)
 				return k;
-		} else if (j->op == partner[i->op - IR_FL_ADD] && j->type == i->type && j->a == i->a && j->b == i->b && j->c == i->c) {
+		} else if (j->op == partner[i->op - IR_FL_ADD] && j->type == i->type &&
+			   j->a == i->a && j->b == i->b && j->c == i->c) {
 			return k;
 		}
-		if (j->op != IR_CONST && j->op != IR_NOP && j->op != IR_GET && j->op != IR_AND && j->op != IR_BIC && j->op != IR_SET)
+		if (j->op != IR_CONST && j->op != IR_NOP && j->op != IR_GET && j->op != IR_AND && j->op != IR_BIC &&
+		    j->op != IR_SET)
 			break;
 	}
 	return 0;
@@ -143,7 +144,8 @@ static void flags_op(struct cg *c, const struct ir_inst *i, u32 at)
 {
 	struct cg_val *v = c->val;
 
-	if (i->op == IR_FL_LOGIC && c->r->inst[i->a].op == IR_AND && v[i->a].uses == 1 && c->r->inst[i->a].type == i->type) {
+	if (i->op == IR_FL_LOGIC && c->r->inst[i->a].op == IR_AND && v[i->a].uses == 1 &&
+	    c->r->inst[i->a].type == i->type) {
 		const struct ir_inst *d = &c->r->inst[i->a];
 		s32 imm;
 
@@ -361,7 +363,7 @@ static void analyse(struct cg *c)
 	} while (changed);
 }
 
-/* --- emission --------------------------------------------------------------------------------------------------------- */
+/* --- emission ---------------------------------------------------------------------------------------------------- */
 
 static void mark_insn(struct cg *c, const struct ir_inst *i)
 {
@@ -376,7 +378,8 @@ static void mark_insn(struct cg *c, const struct ir_inst *i)
 	}
 	if (at != CG_FLAGS_MEM && c->flags_last <= c->cur)
 		at = CG_FLAGS_DEAD;
-	o->map[o->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start), .pc_delta = (u32)(c->pc - c->region_pc), .flags_at = at };
+	o->map[o->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start), .pc_delta = (u32)(c->pc - c->region_pc),
+					     .flags_at = at };
 }
 
 static void emit_inst(struct cg *c, const struct ir_inst *i)
@@ -466,7 +469,8 @@ static void emit_block(struct cg *c, u32 k)
 
 bool x64_must_interp(const struct ir_inst *i, const struct cg_options *opt)
 {
-	return i->op == IR_FL_FCCMP && (opt->strict_fp || (i->flags & IR_INST_EVAL) || (i->esz == IR_H && !(opt->features & HOST_AVX512FP16)));
+	return i->op == IR_FL_FCCMP &&
+	       (cg_fp_evaluated(opt, i) || (i->esz == IR_H && !(opt->features & HOST_AVX512FP16)));
 }
 
 struct cg_scratch {
@@ -485,7 +489,8 @@ size_t x64_codegen_scratch_size(void)
 }
 
 /* Homes depend on guest and features alone: found once per scratch. */
-static void setup(struct cg_scratch *s, const struct guest *g, struct ir_region *r, const struct cg_options *opt, struct cg_out *out)
+static void setup(struct cg_scratch *s, const struct guest *g, struct ir_region *r, const struct cg_options *opt,
+		  struct cg_out *out)
 {
 	struct cg *c = &s->c;
 	u8 *pool_top = out->pool;
@@ -517,7 +522,8 @@ static void setup(struct cg_scratch *s, const struct guest *g, struct ir_region 
 	cg_vec_init(c);
 }
 
-int x64_codegen(const struct guest *g, struct ir_region *r, const struct cg_options *opt, struct cg_out *out, void *scratch)
+int x64_codegen(const struct guest *g, struct ir_region *r, const struct cg_options *opt, struct cg_out *out,
+		void *scratch)
 {
 	struct cg_scratch *s = scratch;
 	struct cg *c = &s->c;
