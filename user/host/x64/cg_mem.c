@@ -18,7 +18,8 @@ struct x64_mem cg_addr(struct cg *c, const struct ir_inst *i)
 		const struct ir_inst *s = &c->r->inst[y];
 		unsigned base, index, scale = 0;
 
-		if (cg_is_const(c, d->b, &imm))
+		/* constants that only MOVK made whole may be too far for a displacement */
+		if (cg_is_const(c, d->b, &imm) && imm + i->imm == (s32)(imm + i->imm))
 			return x64_m(cg_use(c, d->a), (s32)(imm + i->imm));
 		base = cg_use(c, d->a);
 		if (c->val[y].fold && s->op == IR_SHL) {
