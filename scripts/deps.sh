@@ -16,6 +16,7 @@ packages() {
 		       diffutils sqlite3 lua5.4 openssl bc file jq m4 ;;
 	bench) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross "qemu-user|qemu-user-static" bash coreutils sed tar \
 		    util-linux gzip bzip2 xz-utils zstd sqlite3 lua5.4 openssl perl-base ;;
+	stress) echo stress-ng ;;
 	debootstrap) echo debootstrap debian-archive-keyring util-linux procps ;;
 	podman) echo podman buildah runc busybox-static ;;
 	kmod)  echo linux-headers-amd64 ;;

@@ -12,6 +12,7 @@ if [ "$RUNNER" = "$BUILD/dragoman run" ]; then
 	RUNNER="$PWD/$BUILD/dragoman run"
 	[ -x "$BUILD/dragoman-rt" ] || skip_all "$BUILD/dragoman-rt is not built"
 fi
+scripts/deps.sh stress >/dev/null || true	# the host's, to tell what cannot work here
 scripts/arm64-root.sh stress-ng || skip_all "the arm64 packages cannot be fetched"
 scripts/deps.sh stress >/dev/null 2>&1
 root=$(realpath "$BUILD/arm64-root")
