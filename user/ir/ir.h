@@ -100,8 +100,6 @@ struct ir_block {
 	u32 flags;			/* IR_BLOCK_* */
 };
 #define IR_BLOCK_ENTRY 1		/* may be entered from outside the region */
-#define IR_BLOCK_LOOP 2			/* target of a backward branch in the region */
-#define IR_BLOCK_RETSITE 4		/* starts after a CALL of this region */
 
 /*
  * A region under construction. The arrays belong to the caller and have the capacities given; when one is full,

@@ -8,7 +8,7 @@
  *   mm.c                 mmap & co., executable ranges, brk                       (load)
  *   procfs.c path.c      /proc/self/..., -L, path rewriting                       (load)
  *   dispatch.c cache.c   find or make translated code, link, invalidate           (core)
- *   context.c fault.c    host context <-> guest state, single evaluation          (core)
+ *   context.c            host context <-> guest state, single evaluation          (core)
  *   signal.c sigframe.c  signals                                                  (linux)
  *   thread.c             clone, fork, vfork, exit, futex-related                  (linux)
  *   syscall.c sys_*.c    system calls, --strace                                   (linux)
@@ -45,7 +45,7 @@ struct rt_thread {
 	u8 *c_stack_top, *sigstack, *map;
 	size_t c_stack_size, sigstack_size, map_size;
 	volatile u32 sig_pending;		/* != 0: leave translated code at the next instruction boundary, and
-						   call rt_signal_deliver() before going back to it. Checked in entry.S */
+						   call rt_signal_deliver() before going back to it. Checked by the glue (host/x64/glue.c) */
 	u32 stepping;				/* the trap flag is set to reach an instruction boundary */
 	u32 strict_fp;				/* FPCR has modes that the host's units cannot do */
 	s32 tid;
@@ -109,7 +109,7 @@ extern struct rt_globals rt;
 #define RT_FLAG_BINFMT 2		/* started by the kernel: our own execve of foreign files may go straight to it */
 #define RT_FLAG_SECURE 4		/* AT_SECURE: no environment variable of ours is honoured */
 
-/* ---- core (dispatch.c, cache.c, context.c, fault.c, ../host/x64/entry.S) ------------------------------------------- */
+/* ---- core (dispatch.c, cache.c, codemem.c, context.c, ../host/x64/glue.c) ------------------------------------------- */
 
 /* Once per address space. 0 or -errno. */
 int rt_core_init(void);
@@ -139,7 +139,7 @@ void rt_vecs_load(struct rt_thread *t);
 void rt_flags_save(struct rt_thread *t);
 void rt_flags_load(struct rt_thread *t);
 
-/* Is this host pc in translated code? In the stretch of entry.S that goes there? */
+/* Is this host pc in translated code? In the stretch of the glue that goes there? */
 bool rt_pc_in_code(u64 host_pc);
 bool rt_pc_entering(u64 host_pc);
 struct rt_ucontext;			/* the kernel's struct ucontext for x86-64: runtime/ucontext.h */

@@ -18,7 +18,7 @@
 #define PAGE 4096ull
 
 /* arm64's signal frame without SVE and SME, as its kernel computes it. */
-#define A64_MINSIGSTKSZ 4720
+#define A64_SIGFRAME_SIZE 4720
 
 /* Entries whose values are the host's. */
 static bool is_passed_on(u64 type)
@@ -42,7 +42,7 @@ static u64 build_auxv(u64 *out, const struct rt_initial_stack *s, const struct r
 {
 	const u64 ours[][2] = {
 		{ AT_SYSINFO_EHDR, rt.vdso },
-		{ AT_MINSIGSTKSZ, A64_MINSIGSTKSZ },
+		{ AT_MINSIGSTKSZ, A64_SIGFRAME_SIZE },
 		{ AT_HWCAP, a64_hwcap() },
 		{ AT_PHDR, img->phdr },
 		{ AT_PHENT, 56 },

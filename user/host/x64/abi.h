@@ -30,17 +30,11 @@
 #define X64_C_RSP 1024
 #define X64_G_RSP 1032
 #define X64_HFLAGS 1040
-#define X64_MXCSR 1044
-#define X64_EXIT_PC 1048
-#define X64_EXIT_SITE 1056
-#define X64_EXIT_KIND 1064
-#define X64_VECS_SAVED 1068
-#define X64_FN 1072			/* table of entry points, 8 bytes each, by enum x64_fn */
+#define X64_EXIT_SITE 1048
+#define X64_FN 1056			/* table of entry points, 8 bytes each, by enum x64_fn */
 #define X64_SCRATCH 1280		/* 8 vectors */
 #define X64_SPILL 1408			/* 32 words */
 #define X64_VSPILL 1664			/* 16 vectors */
-#define X64_FEATURES 1920
-#define X64_HOST_END 1984
 
 /*
  * Entry points that translated code reaches through the table at X64_FN. "call" ones find their return address on the
@@ -64,19 +58,14 @@ struct x64_host {
 	u64 c_rsp;			/* the runtime's stack, when translated code runs */
 	u64 g_rsp;			/* the return stack, when the runtime runs */
 	u16 hflags;			/* guest flags: low byte OF (0 or 1), high byte as LAHF; CF holds NOT C */
-	u16 pad0;
-	u32 mxcsr;
-	u64 exit_pc;
-	u64 exit_site;
-	u32 exit_kind;
-	u32 vecs_saved;
+	u16 pad0[3];
+	u64 exit_site;			/* where the code goes on after a call into the runtime */
 	u64 fn[(X64_SCRATCH - X64_FN) / 8];
 	v128 scratch[8];
 	u64 spill[32];
 	v128 vspill[16];
-	u64 features;
 	u64 rstack_lo, rstack_hi;	/* bounds of the return stack */
-	u64 pad1[5];
+	u64 pad1[6];
 };
 
 struct x64_jcache_entry {
@@ -95,16 +84,11 @@ struct x64_jflags_entry {
 X64_CHECK(c_rsp, X64_C_RSP);
 X64_CHECK(g_rsp, X64_G_RSP);
 X64_CHECK(hflags, X64_HFLAGS);
-X64_CHECK(mxcsr, X64_MXCSR);
-X64_CHECK(exit_pc, X64_EXIT_PC);
 X64_CHECK(exit_site, X64_EXIT_SITE);
-X64_CHECK(exit_kind, X64_EXIT_KIND);
-X64_CHECK(vecs_saved, X64_VECS_SAVED);
 X64_CHECK(fn, X64_FN);
 X64_CHECK(scratch, X64_SCRATCH);
 X64_CHECK(spill, X64_SPILL);
 X64_CHECK(vspill, X64_VSPILL);
-X64_CHECK(features, X64_FEATURES);
 _Static_assert(sizeof(struct x64_host) + X64_HOST_OFF <= X64_JCACHE_OFF, "jump cache follows");
 
 /* hflags <-> NZCV in bits 31..28. */

@@ -176,9 +176,14 @@ static void else_lookup(struct cg *c)
 /* Guest address a to rax. */
 static void target_to_rax(struct cg *c, u16 a)
 {
+	struct x64_mem m;
 	unsigned reg;
 
 	cg_take(c, RAX);
+	if (cg_in_mem(c, a, &m)) {
+		x64_ld(&c->b, 1, RAX, m);
+		return;
+	}
 	reg = cg_use(c, a);
 	if (reg != RAX)
 		x64_mov(&c->b, 1, RAX, reg);

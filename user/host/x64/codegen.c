@@ -437,9 +437,6 @@ static void emit_block(struct cg *c, u32 k)
 
 	c->block = k;
 	cg_block_begin(c);
-	if (bl->flags & IR_BLOCK_LOOP)
-		while ((uintptr_t)c->b.p & 15)
-			x64_b(&c->b, 0x90);
 	c->block_addr[k] = c->b.p;
 	if (o->nentry < o->max_entry)
 		o->entry[o->nentry++] = (struct cg_entry){ .pc = bl->pc, .off = (u32)(c->b.p - c->b.start),
