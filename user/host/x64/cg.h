@@ -53,6 +53,11 @@ struct cg_stub {			/* an exit of the region */
 	u16 block;			/* 0xffff: leaves the region; else an own block that wants flags in memory */
 };
 
+struct cg_pass {			/* a block hands the flags that it is entered with to another one of the region */
+	u16 block, to;
+};
+#define CG_MAX_PASS 4096
+
 struct cg {
 	struct x64_buf b;		/* hot */
 	struct x64_buf cold;
@@ -82,6 +87,8 @@ struct cg {
 	struct cg_val *val;		/* by instruction */
 	u8 **block_addr;		/* host address of each block, NULL: not yet */
 	u8 *block_live;			/* flags live at its start */
+	struct cg_pass *pass;
+	u32 npass;
 	u16 *block_at;			/* block that starts at an instruction of the window, or 0xffff */
 	u32 block_span;
 	u8 pc_shift;

@@ -192,9 +192,16 @@ no:
 	v->hint = 0xffff;
 }
 
+#define WALK_OWN 16
 struct walk {
 	u32 flags_need;			/* last instruction that needs the guest flags, 0: none */
 	u32 barrier;			/* nearest instruction behind that may fault or leave */
+	/*
+	 * What the guest flags that the block is entered with meet: CG_FLAGS_READ, CG_FLAGS_PASS, or 0 unless one of the
+	 * region's blocks in own[] wants them.
+	 */
+	u8 flags, nown;
+	u16 own[WALK_OWN];
 };
 
 /* Which exits and calls want the guest's flags in memory or EFLAGS. */
@@ -212,6 +219,20 @@ static bool wants_flags(struct cg *c, const struct ir_inst *i)
 	return op_effects[i->op] & (IR_E_TERM | IR_E_BR);
 }
 
+/* Exit i may hand the guest's flags on. */
+static void flags_leave(struct cg *c, struct walk *w, const struct ir_inst *i)
+{
+	bool direct = (op_effects[i->op] & IR_E_BR) || i->op == IR_GOTO || i->op == IR_CALL;
+	u32 own = direct && i->op != IR_CALL ? cg_own_block(c, (u64)i->imm) : 0xffff;
+
+	if (w->flags)
+		return;
+	if (own != 0xffff && w->nown < WALK_OWN)
+		w->own[w->nown++] = (u16)own;
+	else if (own != 0xffff || !direct || !(c->opt->flags_dead && c->opt->flags_dead(c->opt->ctx, (u64)i->imm)))
+		w->flags = CG_FLAGS_PASS;
+}
+
 static void walk_inst(struct cg *c, struct walk *w, u32 at)
 {
 	const struct ir_inst *i = &c->r->inst[at];
@@ -224,8 +245,10 @@ static void walk_inst(struct cg *c, struct walk *w, u32 at)
 			drop_uses(c, i);
 		return;
 	}
-	if (wants_flags(c, i))
+	if (wants_flags(c, i)) {
 		w->flags_need = MAX(w->flags_need, at);
+		flags_leave(c, w, i);
+	}
 	switch (i->op) {
 	case IR_SET:
 	case IR_VSET:
@@ -237,6 +260,7 @@ static void walk_inst(struct cg *c, struct walk *w, u32 at)
 		return;
 	case IR_FGET:
 		w->flags_need = MAX(w->flags_need, (u32)v->last);
+		w->flags = CG_FLAGS_READ;
 		return;
 	case IR_FSET:
 		v->last = (u16)w->flags_need;
@@ -245,6 +269,7 @@ static void walk_inst(struct cg *c, struct walk *w, u32 at)
 			drop_uses(c, i);
 		}
 		w->flags_need = 0;
+		w->flags = w->nown = 0;
 		if (!v->dead)
 			need(c, i->a, MAX(at, (u32)v->last));
 		return;
@@ -286,47 +311,27 @@ static void walk_inst(struct cg *c, struct walk *w, u32 at)
 	need(c, i->c, at);
 }
 
-static void analyse_block(struct cg *c, const struct ir_block *bl)
+static void analyse_block(struct cg *c, u32 k, struct walk *w)
 {
-	struct walk w = { .flags_need = 0, .barrier = ~0u };
+	const struct ir_block *bl = &c->r->block[k];
 
-	for (u32 k = bl->first + bl->count; k-- > bl->first;)
-		walk_inst(c, &w, k);
-}
+	w->flags_need = 0;
+	w->barrier = ~0u;
+	w->flags = w->nown = 0;
+	for (u32 n = bl->first + bl->count; n-- > bl->first;)
+		walk_inst(c, w, n);
+	c->block_live[k] = w->flags;
+	if (!w->flags && w->nown) {
+		struct cg_pass *p = &c->pass[c->npass];
 
-/*
- * Do flags pass from the block's start to somewhere that may want them? 0 no, CG_FLAGS_PASS they leave the block as they came,
- * CG_FLAGS_READ the block itself reads them.
- */
-static unsigned passes_flags(struct cg *c, const struct ir_block *bl)
-{
-	for (u32 k = bl->first; k < bl->first + bl->count; k++) {
-		const struct ir_inst *i = &c->r->inst[k];
-		u32 eff = op_effects[i->op];
-
-		if (c->val[k].dead)
-			continue;
-		if (i->op == IR_FGET)
-			return CG_FLAGS_READ;
-		if (i->op == IR_FSET)
-			return 0;
-		if ((eff & (IR_E_TERM | IR_E_BR)) && wants_flags(c, i)) {
-			bool direct = (eff & IR_E_BR) || i->op == IR_GOTO || i->op == IR_CALL, own = false;
-
-			if (!direct)
-				return CG_FLAGS_PASS;
-			if (i->op != IR_CALL) {
-				u32 t = cg_own_block(c, (u64)i->imm);
-
-				if (t != 0xffff && c->block_live[t])
-					return CG_FLAGS_PASS;
-				own = t != 0xffff;
-			}
-			if (!own && !(c->opt->flags_dead && c->opt->flags_dead(c->opt->ctx, (u64)i->imm)))
-				return CG_FLAGS_PASS;
+		if (c->npass + w->nown > CG_MAX_PASS) {
+			c->block_live[k] = CG_FLAGS_PASS;
+			return;
 		}
+		for (u32 n = 0; n < w->nown; n++)
+			p[n] = (struct cg_pass){ .block = (u16)k, .to = w->own[n] };
+		c->npass += w->nown;
 	}
-	return 0;
 }
 
 static void index_blocks(struct cg *c)
@@ -345,20 +350,21 @@ static void index_blocks(struct cg *c)
 static void analyse(struct cg *c)
 {
 	struct ir_region *r = c->r;
+	struct walk w;
 	bool changed;
 
 	count_uses(c);
 	index_blocks(c);
+	c->npass = 0;
 	for (u32 k = 0; k < r->nblock; k++)
-		analyse_block(c, &r->block[k]);
-	/* flags at block starts: a least fixed point; FSETs that no one in the block reads count as dead only when no exit follows */
-	__builtin_memset(c->block_live, 0, r->nblock);
+		analyse_block(c, k, &w);
+	/* flags at block starts: a least fixed point over the blocks that hand them to each other */
 	do {
 		changed = false;
-		for (u32 k = r->nblock; k-- > 0;)
-			if (!c->block_live[k]) {
-				c->block_live[k] = (u8)passes_flags(c, &r->block[k]);
-				changed |= c->block_live[k] != 0;
+		for (u32 k = c->npass; k-- > 0;)
+			if (c->block_live[c->pass[k].to] && !c->block_live[c->pass[k].block]) {
+				c->block_live[c->pass[k].block] = CG_FLAGS_PASS;
+				changed = true;
 			}
 	} while (changed);
 }
@@ -476,6 +482,7 @@ struct cg_scratch {
 	struct cg_stub stub[CG_MAX_STUB];
 	u8 *block_addr[CG_MAX_BLOCK];
 	u8 block_live[CG_MAX_BLOCK];
+	struct cg_pass pass[CG_MAX_PASS];
 	u16 block_at[CG_WINDOW];
 	struct cg_val val[IR_MAX_INSTS];
 };
@@ -507,6 +514,7 @@ static void setup(struct cg_scratch *s, const struct guest *g, struct ir_region 
 	c->region_pc = r->block[0].pc;
 	c->pc_shift = (u8)__builtin_ctz(g->insn_align);
 	c->block_at = s->block_at;
+	c->pass = s->pass;
 	c->full = r->overflow;
 	c->val = s->val;
 	c->block_addr = s->block_addr;
