@@ -11,7 +11,7 @@
 
 #define RT_CHUNK_HOT (16u << 20)	/* bytes of hot code in a chunk, if limits allow */
 #define RT_MAX_CHUNKS 32
-#define RT_REGION_INSNS 128		/* most guest instructions of a region */
+#define RT_REGION_INSNS 48		/* most guest instructions of a region */
 
 /* A jump that was linked to a region, to be undone when the region goes. */
 struct rt_link {
