@@ -518,7 +518,7 @@ void cg_fl_op(struct cg *c, const struct ir_inst *i)
 		bool swap = fcmp_swap(c, c->cur);
 		unsigned a, b;
 
-		if (cg_fp_evaluated(c->opt, i) || (i->esz == IR_H && !(c->features & HOST_AVX512FP16))) {
+		if (cg_fp_evaluated(c->opt, i) || (i->esz == IR_H && !(c->features & HOST_F16C))) {
 			cg_helper(c, i);
 			break;
 		}

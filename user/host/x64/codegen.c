@@ -473,7 +473,7 @@ static void emit_block(struct cg *c, u32 k)
 bool x64_must_interp(const struct ir_inst *i, const struct cg_options *opt)
 {
 	return i->op == IR_FL_FCCMP &&
-	       (cg_fp_evaluated(opt, i) || (i->esz == IR_H && !(opt->features & HOST_AVX512FP16)));
+	       (cg_fp_evaluated(opt, i) || (i->esz == IR_H && !(opt->features & HOST_F16C)));
 }
 
 struct cg_scratch {
