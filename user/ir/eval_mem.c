@@ -206,9 +206,12 @@ static u64 *int_slot(const struct guest *g, void *state, unsigned slot)
 
 static int eval_ldx(const struct ir_inst *i, u64 addr, const struct guest *g, void *state, struct ir_eval_env *env, v128 *out)
 {
+	unsigned size = i->aux & IR_MEM_SIZE;
 	v128 v;
-	int err = mem_load(env, addr, &v, i->aux & IR_MEM_SIZE);
+	int err = mem_load(env, addr, &v, size);
 
+	if (!err && addr & (size - 1))
+		err = -EFAULT;		/* an exclusive access has to be aligned */
 	if (err)
 		return err;
 	*int_slot(g, state, g->excl_addr_slot) = addr;

@@ -10,9 +10,11 @@
 #include "runtime/ucontext.h"
 
 #define SIGTRAP 5
+#define SIGBUS 7
 #define SIGFPE 8
 #define SIGSEGV 11
 #define SEGV_MAPERR 1
+#define BUS_ADRALN 1
 
 bool rt_context_at_boundary(struct rt_thread *t, const struct rt_ucontext *uc)
 {
@@ -130,6 +132,16 @@ static int ev_cas(void *ctx, u64 addr, unsigned size, const void *expected, cons
 	return rt_cas_user(addr & ((struct eval_ctx *)ctx)->mask, size, expected, desired, old);
 }
 
+/* Exclusives, and pairs of registers that are exchanged, fault when not aligned to their size; nothing else does. */
+static bool misaligned(const struct ir_inst *i, u64 addr)
+{
+	switch (i->op) {
+	case IR_LDX: case IR_LDX128: case IR_STX128: case IR_CAS128:
+		return addr & ((i->aux & IR_MEM_SIZE) - 1);
+	}
+	return false;
+}
+
 enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 mask, u64 *fault_addr)
 {
 	struct ir_inst inst[256];
@@ -155,7 +167,7 @@ enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 mask, u64 *fault_addr)
 		return RT_EVAL_DONE;
 	case IR_EVAL_FAULT:
 		*fault_addr = env.fault_addr;
-		return RT_EVAL_FAULT;
+		return misaligned(env.stop, env.fault_addr) ? RT_EVAL_ALIGN : RT_EVAL_FAULT;
 	case IR_EVAL_SYSCALL:
 	case IR_EVAL_TRAP:
 	case IR_EVAL_UNSUPPORTED:
@@ -186,6 +198,9 @@ static bool tagged_address(struct rt_thread *t, struct rt_ucontext *uc)
 		break;
 	case RT_EVAL_FAULT:
 		rt_signal_raise(t, SIGSEGV, SEGV_MAPERR, addr, true);
+		break;
+	case RT_EVAL_ALIGN:
+		rt_signal_raise(t, SIGBUS, BUS_ADRALN, addr, true);
 		break;
 	case RT_EVAL_OTHER:
 		return false;

@@ -143,7 +143,7 @@ u64 rt_fpsr_of_mxcsr(u32 mxcsr);
 u32 rt_xsave_hi16(void);
 
 /* Evaluates the instruction at state.pc on t->state (vectors and flags included in the state). */
-enum rt_eval_result { RT_EVAL_DONE, RT_EVAL_FAULT, RT_EVAL_OTHER };
+enum rt_eval_result { RT_EVAL_DONE, RT_EVAL_FAULT, RT_EVAL_ALIGN, RT_EVAL_OTHER };
 enum rt_eval_result rt_eval_one(struct rt_thread *t, u64 addr_mask, u64 *fault_addr);
 
 #endif

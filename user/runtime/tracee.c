@@ -140,6 +140,9 @@ static void one_instruction(struct rt_thread *t)
 	case RT_EVAL_FAULT:
 		rt_signal_raise(t, SIGSEGV_, 1, addr, true);
 		break;
+	case RT_EVAL_ALIGN:
+		rt_signal_raise(t, SIGBUS_, 1, addr, true);
+		break;
 	case RT_EVAL_OTHER:
 		rt_signal_raise(t, IS_BRK(w) ? SIGTRAP_ : SIGILL_, 1, pc, true);
 		break;

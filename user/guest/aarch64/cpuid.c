@@ -21,8 +21,8 @@ static bool id_register(unsigned crm, unsigned op2, u64 *value)
 			return true;
 		}
 	}
-	*value = 0;			/* CRm 2..7: not tracked or not there: reads as zero */
-	return crm >= 2 && crm <= 7;
+	*value = 0;			/* CRm 4..7: not tracked or not there: reads as zero. CRm 1..3 are AArch32's: not shown */
+	return crm >= 4 && crm <= 7;
 }
 
 bool a64_cpuid_read(u32 reg, u64 *value)

@@ -217,11 +217,29 @@ static void full_fence(struct cg *c)
 	x64_alu_mi(&c->b, X64_OR, 0, cg_host_mem(X64_SPILL + 8 * 31), 0);
 }
 
+/*
+ * An exclusive access has to be aligned, which x86 would not mind: HLT faults, and the runtime, which has the evaluator do
+ * the instruction once more, finds out why.
+ */
+static void check_aligned(struct cg *c, unsigned addr, unsigned size)
+{
+	u8 *aligned;
+
+	if (size == 1)
+		return;
+	x64_test_ri(&c->b, 0, addr, (s32)size - 1);
+	aligned = x64_jcc8(&c->b, X64_E);
+	x64_b(&c->b, 0xf4);
+	x64_patch8(&c->b, aligned);
+}
+
 static void do_ldx(struct cg *c, const struct ir_inst *i)
 {
 	unsigned size = i->aux & IR_MEM_SIZE, d, a;
-	struct x64_mem m = cg_addr(c, i);
+	struct x64_mem m;
 
+	cg_clobber_flags(c);
+	m = cg_addr(c, i);
 	d = cg_temp(c);
 	load(c, d, m, size, false, size == 8);
 	a = m.base;
@@ -229,6 +247,7 @@ static void do_ldx(struct cg *c, const struct ir_inst *i)
 		a = cg_temp(c);
 		x64_lea(&c->b, 1, a, m);
 	}
+	check_aligned(c, a, size);
 	x64_st(&c->b, 1, a, cg_slot_mem(c, c->g->excl_addr_slot));
 	x64_st(&c->b, 1, d, cg_slot_mem(c, c->g->excl_lo_slot));
 	cg_def(c, c->cur, d, size <= 4);
@@ -343,12 +362,15 @@ static void do_cas128(struct cg *c, const struct ir_inst *i)
 static void do_ldx128(struct cg *c, const struct ir_inst *i)
 {
 	unsigned size = i->aux & IR_MEM_SIZE, d, t;
-	struct x64_mem m = cg_addr(c, i);
+	struct x64_mem m;
 
+	cg_clobber_flags(c);
+	m = cg_addr(c, i);
 	d = cg_vtemp(c);
 	x64_vec_load(&c->vx, size, d, m);
 	t = cg_temp(c);
 	x64_lea(&c->b, 1, t, m);
+	check_aligned(c, t, size);
 	x64_st(&c->b, 1, t, cg_slot_mem(c, c->g->excl_addr_slot));
 	/* excl_lo and excl_hi are neighbours */
 	x64_vec_store(&c->vx, 16, d, cg_slot_mem(c, c->g->excl_lo_slot));
