@@ -29,7 +29,8 @@
 struct cg_options {
 	u64 features;			/* HOST_* */
 	bool strict_flags;		/* guest flags survive every call and return */
-	bool strict_fp;			/* FPCR has FZ, FZ16, DN or AHP set: FP through the evaluator */
+	bool strict_fp;			/* FPCR has FZ16, DN or AHP set: FP through the evaluator */
+	bool flush_fp;			/* FPCR has FZ set: denormals trap; what does not trap on them goes through the evaluator */
 	/* Does the code at pc write the guest's flags before it reads them? A guess of false is always right. May be NULL. */
 	bool (*flags_dead)(void *ctx, u64 pc);
 	void *ctx;

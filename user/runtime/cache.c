@@ -218,7 +218,7 @@ struct outputs {
 };
 
 /* Copies what stays of a translation into a region description. */
-static struct rt_region *keep(struct rt_cache *c, const struct translate_out *o, u64 pc, bool strict)
+static struct rt_region *keep(struct rt_cache *c, const struct translate_out *o, u64 pc, u32 strict)
 {
 	const struct cg_out *g = &o->cg;
 	struct rt_region *r = rt_cache_meta(c, sizeof(*r) + g->nmap * sizeof(*g->map) + g->nretsite * 4 + g->nentry * sizeof(*g->entry));
@@ -260,7 +260,8 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	struct rt_chunk *k;
 	struct translate_req q = { .guest = rt.guest, .pc = pc, .fetch = fetch, .known = known, .ctx = &m,
 				   .slow_fp = c->nslow_fp ? slow_fp : NULL, .max_insns = region_insns(),
-				   .opt = { .features = rt.features, .strict_flags = c->strict_flags, .strict_fp = t->strict_fp } };
+				   .opt = { .features = rt.features, .strict_flags = c->strict_flags,
+					    .strict_fp = t->strict_fp == RT_FP_STRICT, .flush_fp = t->strict_fp == RT_FP_FLUSH } };
 	struct translate_out o;
 	struct rt_region *r;
 	int err;

@@ -220,8 +220,8 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 	u64 pc, addr;
 	u32 h;
 
-	/* IE stands for this trap only: the guest's IOC comes from the evaluation */
-	uc->mc.fpstate->mxcsr &= ~1u;
+	/* IE, or DE and UE, stand for this trap only: the guest's flags come from the evaluation */
+	uc->mc.fpstate->mxcsr &= t->strict_fp == RT_FP_FLUSH ? ~0x13u : ~1u;
 	rt_context_to_state(t, uc);
 	pc = t->a64.pc;
 	if (rt_eval_one(t, ~0ull, &addr) != RT_EVAL_DONE)

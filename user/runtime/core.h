@@ -42,7 +42,7 @@ struct rt_region {
 	struct rt_region *next_in_page[4];	/* lists of regions by guest page: one link for each page touched */
 	u8 npages;
 	u8 state;			/* enum rt_region_state */
-	bool strict;
+	u8 strict;			/* enum rt_fp */
 };
 
 /* One mapping: hot code, cold code growing up, constants growing down, the table of regions, what describes them. */
@@ -59,7 +59,7 @@ struct rt_chunk {
 
 /* Guest pc -> host entry. */
 struct rt_entry {
-	u64 key;			/* pc | 1 for strict FP; 0: free */
+	u64 key;			/* pc | enum rt_fp; 0: free */
 	u8 *host;
 	struct rt_region *region;
 	u8 *flags_host;			/* as host, but saves the guest flags that EFLAGS hold first; NULL: not made yet */

@@ -236,8 +236,17 @@ static u64 on_interp(void *p, u64 pc)
 	t->a64.pc = pc;
 	rt_vecs_save(t);
 	rt_flags_save(t);
-	if (rt_eval_one(t, ~0ull, &addr) == RT_EVAL_FAULT)
+	switch (rt_eval_one(t, ~0ull, &addr)) {
+	case RT_EVAL_FAULT:
 		rt_signal_raise(t, SIGSEGV, SEGV_MAPERR, addr, true);
+		break;
+	case RT_EVAL_ALIGN:
+		rt_signal_raise(t, SIGBUS, BUS_ADRALN, addr, true);
+		break;
+	case RT_EVAL_DONE:
+	case RT_EVAL_OTHER:
+		break;
+	}
 	rt_vecs_load(t);
 	rt_flags_load(t);
 	return rt_go(t, t->a64.pc);
@@ -268,12 +277,29 @@ static void set_mxcsr(u32 m)
 	__asm__ volatile("ldmxcsr %0" : : "m"(m));
 }
 
-/* MXCSR for an FPCR: rounding, everything masked but invalid operation, flags clear. */
+/*
+ * Modes that the host's units do not have. Flushing is done by the evaluator too, but only behind a trap: denormals are
+ * rare, and programs made with -ffast-math have FZ set. With too many places that trap, all goes to the evaluator.
+ */
+static u32 is_strict(u64 fpcr)
+{
+	if (fpcr & (A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP))
+		return RT_FP_STRICT;
+	if (!(fpcr & A64_FPCR_FZ))
+		return RT_FP_HOST;
+	return rt.cache->nslow_fp < ARRAY_SIZE(rt.cache->slow_fp) ? RT_FP_FLUSH : RT_FP_STRICT;
+}
+
+/*
+ * MXCSR for an FPCR: rounding, everything masked but invalid operation, flags clear. Denormal operands and underflow trap
+ * where the guest flushes.
+ */
 static u32 mxcsr_of(u64 fpcr)
 {
 	static const u8 rc[4] = { 0, 2, 1, 3 };		/* RN RP RM RZ -> nearest, up, down, zero */
+	u32 masks = is_strict(fpcr) == RT_FP_FLUSH ? 0x1600 : 0x1f00;
 
-	return 0x1f00 | (u32)rc[fpcr >> A64_FPCR_RMODE_SHIFT & 3] << 13;
+	return masks | (u32)rc[fpcr >> A64_FPCR_RMODE_SHIFT & 3] << 13;
 }
 
 u64 rt_fpsr_of_mxcsr(u32 mxcsr)
@@ -286,12 +312,6 @@ u64 rt_fpsr_of_mxcsr(u32 mxcsr)
 	f |= mxcsr & 16 ? A64_FPSR_UFC : 0;
 	f |= mxcsr & 32 ? A64_FPSR_IXC : 0;
 	return f;
-}
-
-/* Modes that the host's units do not have. */
-static u32 is_strict(u64 fpcr)
-{
-	return (fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP)) != 0;
 }
 
 static void set_fpcr(struct rt_thread *t, u64 v)

@@ -25,6 +25,13 @@
 
 struct rt_region;
 
+/* How FP is done; two bits, part of what code is found by. */
+enum rt_fp {
+	RT_FP_HOST,
+	RT_FP_STRICT,				/* modes that the host's units do not have: the evaluator */
+	RT_FP_FLUSH,				/* FZ: the host, and the evaluator behind traps on denormals */
+};
+
 /*
  * The thread block: translated code addresses it from %rbp (abi.h). One mapping per thread, with guard pages:
  * [guard][return stack][guard][struct rt_thread][C stack][signal stack][guard].
@@ -47,7 +54,7 @@ struct rt_thread {
 	volatile u32 sig_pending;		/* != 0: leave translated code at the next instruction boundary, and
 						   call rt_signal_deliver() before going back to it. Checked by the glue (host/x64/glue.c) */
 	u32 stepping;				/* the trap flag is set to reach an instruction boundary */
-	u32 strict_fp;				/* FPCR has modes that the host's units cannot do */
+	u32 strict_fp;				/* enum rt_fp: what FPCR asks of the code */
 	s32 tid;
 	u32 idle;				/* in a system call: the host address kept for afterwards is checked again */
 	u64 epoch;				/* of translated code, as far as seen (codemem.c) */

@@ -11,6 +11,7 @@
 
 #define SIGILL_ 4
 #define SIGTRAP_ 5
+#define SIGBUS_ 7
 #define SIGSEGV_ 11
 #define NR_EXECVE 221
 

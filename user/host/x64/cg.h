@@ -221,10 +221,29 @@ struct x64_mem cg_addr(struct cg *c, const struct ir_inst *i);
 /* Runs the evaluator on i: operands and result through the host block. */
 void cg_helper(struct cg *c, const struct ir_inst *i);
 
+/*
+ * Does the operation, as it is made here, trap on denormal operands and results when these traps are on, before it
+ * wrote anything? Conversions to integers need no trap where they give the same for a denormal as for zero.
+ */
+static inline bool cg_fp_traps_denormals(const struct ir_inst *i)
+{
+	switch (i->op) {
+	case IR_FADD: case IR_FSUB: case IR_FMUL: case IR_FNMUL: case IR_FDIV: case IR_FSQRT: case IR_FMA:
+	case IR_FL_FCMP: case IR_FCMEQ: case IR_FCMGE: case IR_FCMGT: case IR_ITOF: case IR_ITOFG:
+		return true;
+	case IR_FCVT:
+		return i->esz != IR_H && i->imm != IR_H;
+	case IR_FTOI: case IR_FTOIG:
+		return i->esz != IR_H && (i->imm & 0xff & ~IR_UNSIGNED) == IR_ROUND_ZERO;
+	default:
+		return false;
+	}
+}
+
 /* Is this FP operation the evaluator's, by the guest's mode or because it keeps trapping here? */
 static inline bool cg_fp_evaluated(const struct cg_options *opt, const struct ir_inst *i)
 {
-	return opt->strict_fp || (i->flags & IR_INST_EVAL);
+	return opt->strict_fp || (i->flags & IR_INST_EVAL) || (opt->flush_fp && !cg_fp_traps_denormals(i));
 }
 
 static inline unsigned cg_w(const struct ir_inst *i)

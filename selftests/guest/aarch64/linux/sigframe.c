@@ -252,6 +252,29 @@ static void test_bus(void)
 	close(fd);
 }
 
+/* The exclusives have to be aligned to what they load, a pair to both; the flags are those of before. */
+static void test_align(void)
+{
+	static uint64_t at[4] __attribute__((aligned(32)));
+	char *p = (char *)at;
+	uint64_t equal;
+
+	install(SIGBUS, skip_insn, 0);
+	seen = 0;
+	__asm__ volatile("cmp %1, #8\n ldxr x0, [%2]\n cset %0, eq"
+			 : "=r"(equal) : "r"(sizeof(at[0])), "r"(p + 4) : "x0", "cc", "memory");
+	check(seen == 1 && saved_info.si_signo == SIGBUS && saved_info.si_code == BUS_ADRALN && saved_info.si_addr == p + 4,
+	      "ldxr, not aligned: BUS_ADRALN");
+	check(equal && saved.uc_mcontext.pstate & 1u << 30, "with the flags that were");
+	__asm__ volatile("ldxrh w0, [%0]" : : "r"(p + 3) : "x0", "memory");
+	check(seen == 2 && saved_info.si_addr == p + 3, "half a word");
+	__asm__ volatile("ldaxp x0, x1, [%0]" : : "r"(p + 8) : "x0", "x1", "memory");
+	check(seen == 3 && saved_info.si_code == BUS_ADRALN && saved_info.si_addr == p + 8, "a pair");
+	__asm__ volatile("ldxrb w0, [%0]\n ldxr w0, [%0, #0]" : : "r"(p + 4) : "x0", "memory");
+	__asm__ volatile("ldxp w0, w1, [%0]" : : "r"(p + 8) : "x0", "x1", "memory");
+	check(seen == 3, "aligned ones do not fault");
+}
+
 /* --- alternate stack ------------------------------------------------------------------------------------------------- */
 
 static char alt[65536] __attribute__((aligned(16)));
@@ -378,6 +401,7 @@ int main(void)
 	test_faults();
 	test_exec_faults();
 	test_bus();
+	test_align();
 	test_altstack();
 	test_overflow();
 	test_damage();
