@@ -234,7 +234,7 @@ static inline bool cg_fp_traps_denormals(const struct ir_inst *i)
 	case IR_FCVT:
 		return i->esz != IR_H && i->imm != IR_H;
 	case IR_FTOI: case IR_FTOIG:
-		return i->esz != IR_H && (i->imm & 0xff & ~IR_UNSIGNED) == IR_ROUND_ZERO;
+		return i->esz != IR_H && (i->imm & 0xff) == IR_RZ;
 	default:
 		return false;
 	}
