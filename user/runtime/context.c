@@ -222,6 +222,8 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 
 	/* IE, or DE and UE, stand for this trap only: the guest's flags come from the evaluation */
 	uc->mc.fpstate->mxcsr &= t->strict_fp == RT_FP_FLUSH ? ~0x13u : ~1u;
+	if (!(uc->mc.fpstate->mxcsr & 0x1000))		/* and PE where inexact results trap (mxcsr_of in dispatch.c) */
+		uc->mc.fpstate->mxcsr &= ~0x20u;
 	rt_context_to_state(t, uc);
 	pc = t->a64.pc;
 	if (rt_eval_one(t, ~0ull, &addr) != RT_EVAL_DONE)

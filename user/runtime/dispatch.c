@@ -278,8 +278,9 @@ static void set_mxcsr(u32 m)
 }
 
 /*
- * Modes that the host's units do not have. Flushing is done by the evaluator too, but only behind a trap: denormals are
- * rare, and programs made with -ffast-math have FZ set. With too many places that trap, all goes to the evaluator.
+ * Modes that the host's units do not have are the evaluator's: exact, and slow. With DRAGOMAN_FZ=fast flushing (FZ, which -ffast-math
+ * sets) is done on the host's, the evaluator behind traps on denormals: some 30 times faster, but infinity times a denormal is
+ * infinity then, a result that rounds up to the smallest normal number is not flushed, and FPSR.IDC may be missing.
  */
 static u32 is_strict(u64 fpcr)
 {
@@ -287,19 +288,24 @@ static u32 is_strict(u64 fpcr)
 		return RT_FP_STRICT;
 	if (!(fpcr & A64_FPCR_FZ))
 		return RT_FP_HOST;
-	return rt.cache->nslow_fp < ARRAY_SIZE(rt.cache->slow_fp) ? RT_FP_FLUSH : RT_FP_STRICT;
+	if (!(rt.flags & RT_FLAG_FAST_FZ) || rt.cache->nslow_fp == ARRAY_SIZE(rt.cache->slow_fp))
+		return RT_FP_STRICT;
+	return RT_FP_FLUSH;
 }
 
 /*
- * MXCSR for an FPCR: rounding, everything masked but invalid operation, flags clear. Denormal operands and underflow trap
- * where the guest flushes.
+ * MXCSR for FPCR and FPSR: rounding, everything masked but invalid operation, flags clear. Where the guest flushes, denormal
+ * operands and underflow trap; and, as a trapping underflow leaves the inexact flag behind, which the guest is not to see,
+ * inexact results trap as well until the guest's IXC is set anyway.
  */
-static u32 mxcsr_of(u64 fpcr)
+static u32 mxcsr_of(const struct a64_state *s)
 {
 	static const u8 rc[4] = { 0, 2, 1, 3 };		/* RN RP RM RZ -> nearest, up, down, zero */
-	u32 masks = is_strict(fpcr) == RT_FP_FLUSH ? 0x1600 : 0x1f00;
+	u32 masks = 0x1f00;
 
-	return masks | (u32)rc[fpcr >> A64_FPCR_RMODE_SHIFT & 3] << 13;
+	if (is_strict(s->fpcr) == RT_FP_FLUSH)
+		masks = s->fpsr & A64_FPSR_IXC ? 0x1600 : 0x0600;
+	return masks | (u32)rc[s->fpcr >> A64_FPCR_RMODE_SHIFT & 3] << 13;
 }
 
 u64 rt_fpsr_of_mxcsr(u32 mxcsr)
@@ -320,7 +326,7 @@ static void set_fpcr(struct rt_thread *t, u64 v)
 
 	t->a64.fpcr = v & A64_FPCR_MASK;
 	t->a64.fpsr |= rt_fpsr_of_mxcsr(get_mxcsr());
-	set_mxcsr(mxcsr_of(t->a64.fpcr));
+	set_mxcsr(mxcsr_of(&t->a64));
 	strict = is_strict(t->a64.fpcr);
 	if (strict == t->strict_fp)
 		return;
@@ -348,7 +354,7 @@ static u64 on_rtcall(void *p, u64 which, u64 a, u64 b, u64 pc)
 		return t->a64.fpsr | rt_fpsr_of_mxcsr(get_mxcsr());
 	case IR_RT_SET_FPSR:
 		t->a64.fpsr = a & A64_FPSR_MASK;
-		set_mxcsr(mxcsr_of(t->a64.fpcr));
+		set_mxcsr(mxcsr_of(&t->a64));
 		break;
 	case IR_RT_ICINVAL:
 		rt_mm_code_changed(a & ~63ull, (a & ~63ull) + 64);
@@ -401,7 +407,7 @@ void rt_vecs_save(struct rt_thread *t)
 void rt_vecs_load(struct rt_thread *t)
 {
 	rt.cache->glue.vecs_load(t);
-	set_mxcsr(mxcsr_of(t->a64.fpcr));
+	set_mxcsr(mxcsr_of(&t->a64));
 	if (is_strict(t->a64.fpcr) != t->strict_fp)
 		set_fpcr(t, t->a64.fpcr);
 }

@@ -112,6 +112,7 @@ extern struct rt_globals rt;
 
 #define RT_FLAG_STRACE 1
 #define RT_FLAG_TRACE 0x400		/* print the registers before each instruction (slow; for comparing with another implementation) */
+#define RT_FLAG_FAST_FZ 0x800		/* DRAGOMAN_FZ=fast: FPCR.FZ on the host's unit, see is_strict() in dispatch.c */
 #define RT_FLAG_REGION 0xff0000		/* most instructions of a region, 0: the default (to find errors of the translator) */
 #define RT_FLAG_BINFMT 2		/* started by the kernel: our own execve of foreign files may go straight to it */
 #define RT_FLAG_SECURE 4		/* AT_SECURE: no environment variable of ours is honoured */

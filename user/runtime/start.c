@@ -37,7 +37,7 @@ struct start {
 	struct rt_initial_stack stack;
 	struct rt_program program;
 	u64 aux[NAUX];
-	const char *env_cpu, *env_root;
+	const char *env_cpu, *env_root, *env_fz;
 	int seccomp_fd;			/* -1: none */
 };
 
@@ -107,6 +107,9 @@ static void read_environment(struct start *s)
 		value = after(v, "CPU=");
 		if (value)
 			s->env_cpu = value;
+		value = after(v, "FZ=");
+		if (value)
+			s->env_fz = value;
 		value = after(v, "SYSROOT=");
 		if (value)
 			s->env_root = value;
@@ -253,6 +256,12 @@ static void choose_features(const struct start *s)
 	if (!rt_host_features)
 		rt_host_features = x64_host_features();
 	rt.features = rt_host_features;
+	if (unlikely(s->env_fz) && !s->aux[AT_SECURE]) {
+		if (!after(s->env_fz, "fast") && !after(s->env_fz, "exact"))
+			rt_die(125, "DRAGOMAN_FZ=%s is not known; it can be exact or fast", s->env_fz);
+		if (after(s->env_fz, "fast"))
+			rt.flags |= RT_FLAG_FAST_FZ;
+	}
 	if (likely(!s->env_cpu) || s->aux[AT_SECURE])
 		return;
 	class = x64_class_features(s->env_cpu);

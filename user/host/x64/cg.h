@@ -223,7 +223,7 @@ void cg_helper(struct cg *c, const struct ir_inst *i);
 
 /*
  * Does the operation, as it is made here, trap on denormal operands and results when these traps are on, before it
- * wrote anything? Conversions to integers need no trap where they give the same for a denormal as for zero.
+ * wrote anything? (Conversions to integers do not.)
  */
 static inline bool cg_fp_traps_denormals(const struct ir_inst *i)
 {
@@ -233,8 +233,6 @@ static inline bool cg_fp_traps_denormals(const struct ir_inst *i)
 		return true;
 	case IR_FCVT:
 		return i->esz != IR_H && i->imm != IR_H;
-	case IR_FTOI: case IR_FTOIG:
-		return i->esz != IR_H && (i->imm & 0xff) == IR_RZ;
 	default:
 		return false;
 	}
