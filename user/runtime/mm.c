@@ -10,8 +10,10 @@
 #include <linux/futex.h>
 #include <linux/ipc.h>
 #include <linux/mman.h>
+
 #include <linux/shm.h>
 #include <asm/mman.h>
+#include <asm/resource.h>
 
 #include "runtime/alias.h"
 #include "runtime/mm.h"
@@ -109,8 +111,8 @@ static u32 find(const struct block *b, u64 addr)
 }
 
 /*
- * The first range of the table that reaches into [start, end). A block that was read is rewritten only by the
- * publication after the next, so one change of seq does no harm.
+ * The first range of the table that reaches into [start, end). The block that was read is rewritten after the next
+ * publication, whose seq is stored before: a reader that saw any of that sees seq changed.
  */
 static bool table_find(const struct table *t, u64 start, u64 end, struct range *out)
 {
@@ -126,7 +128,7 @@ static bool table_find(const struct table *t, u64 start, u64 end, struct range *
 		if (found)
 			*out = b->r[i];
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while (unlikely(__atomic_load_n(&t->seq, __ATOMIC_RELAXED) - seq > 1));
+	} while (unlikely(__atomic_load_n(&t->seq, __ATOMIC_RELAXED) != seq));
 	return found;
 }
 
@@ -447,6 +449,17 @@ s64 rt_mm_munmap(u64 addr, u64 len)
  * forgotten if it was to become non-executable, and what was to become executable is so only as far as it is mapped: a
  * jump beyond finds unmapped memory when it is read.
  */
+/* The lowest address to which the main stack can grow. The kernel keeps 128 MiB below the stack free of other mappings. */
+static u64 stack_bottom(void)
+{
+	struct { u64 cur, max; } lim = { 0, 0 };
+	u64 size = 128 << 20;
+
+	if (!sys(__NR_prlimit64, 0, RLIMIT_STACK, 0, &lim))
+		size = MIN(size, lim.cur);
+	return MIN(rt.stack_lo, ALIGN_DOWN(rt.stack_hi - size, PAGE));
+}
+
 s64 rt_mm_pkey_mprotect(u64 addr, u64 len, u64 guest_prot, s64 pkey)
 {
 	s64 prot = host_prot(guest_prot), ret;
@@ -462,7 +475,7 @@ s64 rt_mm_pkey_mprotect(u64 addr, u64 len, u64 guest_prot, s64 pkey)
 		return sys(__NR_pkey_mprotect, addr, len, prot, pkey);
 	/* The whole growing stack below addr is meant. */
 	if (prot & PROT_GROWSDOWN)
-		start = end > rt.stack_lo && end <= rt.stack_hi ? MIN(rt.stack_lo, addr) : addr;
+		start = end > rt.stack_lo && end <= rt.stack_hi ? MIN(stack_bottom(), addr) : addr;
 	lock_take(&mm.lock);
 	ret = sys(__NR_pkey_mprotect, addr, len, prot, pkey);
 	if (!ret || (ret != -EINVAL && !(prot & PROT_EXEC)))
