@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Debian's kernels for the virtual machines, sourced. Each is fetched once, with apt's own means, and kept by its
+# version in $cache; nothing is installed on this system.
+#
+#   kernel_get SERIES     6.1, 6.12 (from the sources that apt knows here) or newest (Debian's unstable, through a
+#                         private apt folder). Sets release, vmlinuz, kmods (folder of Debian's own modules).
+#   kernel_module         builds dragoman.ko for $release into $module
+#   kselftest_tree        sets KSFT: tools/testing/selftests of a kernel source package
+# Each returns 1 with the reason in $why.
+
+cache=${VM_CACHE:-$BUILD/vm/cache}
+why=
+
+# Debian modules that the tests load, or that the tests' file systems need.
+vm_modules='binfmt_misc overlay fuse'
+
+# apt_dir: the options for a private apt folder that knows unstable too, in $apt.
+apt_newest() {
+	local dir mirror
+	dir=$(realpath -m "$cache")/apt
+	apt=(-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o Dir::Etc::sourcelist="$dir/sources.list"
+	     -o Dir::Etc::sourceparts=/dev/null -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root)
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | head -n 1)
+	[ -n "$mirror" ] || { why="apt knows no package source"; return 1; }
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	echo "deb $mirror sid main" >"$dir/sources.list"
+	[ -n "$(find "$dir/lists" -maxdepth 1 -name '*Packages*' -mtime -7)" ] && return 0
+	apt-get "${apt[@]}" update -qq >"$dir/log" 2>&1 || { why="apt-get update of Debian unstable failed"; return 1; }
+}
+
+# deb_get PACKAGE: downloads it, if it is not there; its file is in $deb.
+deb_get() {
+	local dir
+	dir=$(realpath -m "$cache")/debs
+	mkdir -p "$dir"
+	deb=$(find "$dir" -name "$1_*.deb" -print -quit)
+	[ -n "$deb" ] && return 0
+	(cd "$dir" && timeout 900 apt-get "${apt[@]}" -o APT::Sandbox::User=root download -qq "$1") >"$dir/log" 2>&1 || {
+		why="package $1 could not be fetched: $(grep -m 1 '^[EW]:' "$dir/log")"
+		return 1
+	}
+	deb=$(find "$dir" -name "$1_*.deb" -print -quit)
+}
+
+# newest_name SERIES PREFIX: the highest package PREFIX-SERIES*-amd64 that apt knows.
+newest_name() {
+	apt-cache "${apt[@]}" pkgnames "linux-image-$1" |
+		grep -E "^linux-image-${1//./\\.}[0-9.]*([-+][0-9a-z+]*)*-amd64$" | grep -vE 'cloud|rt-amd64|-rc' | sort -V | tail -n 1
+}
+
+# find_image SERIES: the name of the image package in $image, apt's options in $apt.
+find_image() {
+	local series=$1
+	apt=()
+	if [ "$series" = newest ]; then
+		apt_newest || return 1
+		series=
+	fi
+	image=$(newest_name "$series")
+	if [ -z "$image" ] && [ "$1" != newest ]; then
+		apt-get update -qq >/dev/null 2>&1
+		image=$(newest_name "$series")
+	fi
+	[ -n "$image" ] || { why="apt knows no linux-image-$series for amd64 here"; return 1; }
+}
+
+# unpack_image DEB FOLDER: vmlinuz and the modules in the list, decompressed.
+unpack_image() {
+	local m patterns=()
+	for m in $vm_modules; do
+		patterns+=("*/$m.ko" "*/$m.ko.xz")
+	done
+	rm -rf "$2.part"
+	mkdir -p "$2.part/modules" "$2.part/x"
+	dpkg-deb --fsys-tarfile "$1" | tar -C "$2.part/x" -x --wildcards './boot/vmlinuz-*' "${patterns[@]}" 2>/dev/null
+	find "$2.part/x" -name '*.xz' -exec xz -d {} +
+	find "$2.part/x" -name 'vmlinuz-*' -exec mv {} "$2.part/vmlinuz" \;
+	find "$2.part/x" -name '*.ko' -exec mv {} "$2.part/modules/" \;
+	rm -rf "$2.part/x"
+	[ -s "$2.part/vmlinuz" ] && mv "$2.part" "$2"
+}
+
+kernel_get() {
+	local dir
+	mkdir -p "$cache"
+	# A kernel that is there is used as it is: a test run does not depend on the mirror twice.
+	if [ -z "${VM_UPDATE:-}" ] && [ -e "$cache/series-$1" ]; then
+		release=$(cat "$cache/series-$1")
+	else
+		find_image "$1" || return 1
+		release=${image#linux-image-}
+	fi
+	dir=$cache/$release
+	if [ ! -e "$dir/vmlinuz" ]; then
+		[ -n "${image:-}" ] || find_image "$1" || return 1
+		deb_get "linux-image-$release" || return 1
+		unpack_image "$deb" "$dir" || { why="linux-image-$release has no kernel in it"; return 1; }
+		rm -f "$deb"
+	fi
+	echo "$release" >"$cache/series-$1"
+	vmlinuz=$dir/vmlinuz kmods=$dir/modules
+	series=$1
+}
+
+# headers_get: the headers of $release, installed ones or unpacked, in $kdir.
+headers_get() {
+	local root p names
+	kdir=/usr/src/linux-headers-$release
+	[ -e "$kdir/Makefile" ] && return 0
+	root=$(realpath -m "$cache/$release/headers")
+	kdir=$root/usr/src/linux-headers-$release
+	[ -e "$kdir/Makefile" ] && return 0
+	[ -n "${image:-}" ] || find_image "$series" || return 1
+	names=$(apt-cache "${apt[@]}" depends "linux-headers-$release" |
+		sed -nE 's/^ *Depends: (linux-(headers|kbuild)-.*)/\1/p')
+	mkdir -p "$root"
+	for p in $names "linux-headers-$release"; do
+		deb_get "$p" || return 1
+		dpkg-deb -x "$deb" "$root"
+		rm -f "$deb"
+	done
+	# The packages name each other by absolute paths.
+	sed -i "s|/usr/src/|$root/usr/src/|" "$kdir/Makefile"
+}
+
+# module_stamp: changes when a source of the module does.
+module_stamp() { cat Kbuild $(find kmod include -type f | sort) | sha256sum | cut -c 1-16; }
+
+build_module() {
+	make -C "$1" M="$2" modules >"$2/log" 2>&1
+}
+
+kernel_module() {
+	local stamp dir
+	stamp=$(module_stamp)
+	dir=$(realpath -m "$BUILD/vm/module/$release")
+	module=$dir/dragoman.ko
+	[ -e "$module" ] && [ "$(cat "$dir/stamp" 2>/dev/null)" = "$stamp" ] && return 0
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp -r Kbuild kmod include "$dir/"
+	if [ "$series" = newest ]; then
+		newest_module "$dir" || return 1
+	else
+		headers_get || return 1
+		build_module "$kdir" "$dir" || { why="dragoman.ko does not build for $release, see $BUILD/vm/module/$release/log"; return 1; }
+	fi
+	echo "$stamp" >"$dir/stamp"
+}
+
+# The newest headers' tools want the newest C library: they are used in a folder made by mmdebstrap, with /proc,
+# which objtool reads.
+newest_module() {
+	local root
+	root=$(realpath -m "$cache/$release/root")
+	if [ ! -e "$root/usr/src/linux-headers-$release/Makefile" ]; then
+		[ -n "${apt[*]:-}" ] || apt_newest || return 1
+		rm -rf "$root"
+		mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+			--include="linux-headers-$release,make,kmod,xz-utils" sid "$root" \
+			"$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)" \
+			>"$cache/$release/root.log" 2>&1 || {
+			why="mmdebstrap could not make a folder with linux-headers-$release: $(tail -n 1 "$cache/$release/root.log")"
+			return 1
+		}
+	fi
+	rm -rf "$root/build"
+	cp -r "$1" "$root/build"
+	unshare -m sh -c "mount -t proc proc '$root/proc' && exec chroot '$root' make -C '/usr/src/linux-headers-$release' M=/build modules" \
+		>"$1/log" 2>&1 || { why="dragoman.ko does not build for $release, see $BUILD/vm/module/$release/log"; return 1; }
+	cp "$root/build/dragoman.ko" "$1/"
+}
+
+# kselftest_tree: the kernel's own harness, lib.mk and runner; nothing else of the source is kept.
+kselftest_tree() {
+	local name dir
+	dir=$(realpath -m "$cache/kselftest")
+	KSFT=${KSFT:-$dir/tools/testing/selftests}
+	[ -e "$KSFT/lib.mk" ] && return 0
+	apt=()
+	name=$(apt-cache pkgnames linux-source-6 | grep -E '^linux-source-6\.(1[2-9]|[2-9][0-9])$' | sort -V | head -n 1)
+	[ -n "$name" ] || { why="apt knows no linux-source-6.12 or newer here"; return 1; }
+	deb_get "$name" || return 1
+	mkdir -p "$dir"
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$name.tar.xz" | xz -dc |
+		tar -C "$dir" -x --strip-components=1 --no-wildcards-match-slash --wildcards \
+			"$name/tools/testing/selftests/*.*" "$name/tools/testing/selftests/kselftest/*" 2>/dev/null
+	[ -e "$KSFT/lib.mk" ] || { why="$name holds no kselftest"; return 1; }
+}
