@@ -20,6 +20,9 @@ packages() {
 	debootstrap) echo debootstrap debian-archive-keyring util-linux procps ;;
 	podman) echo podman buildah runc busybox-static ;;
 	kmod)  echo linux-headers-amd64 ;;
+	vm)    echo qemu-system-x86 busybox-static cpio xz-utils make gcc libc6-dev gcc-12 libelf1 pahole kmod ;;
+	vm-newest) echo mmdebstrap ;;
+	vm-build) echo flex bison bc libelf-dev libssl-dev pahole cpio kmod ;;
 	*)     echo "deps.sh: no group $1" >&2; exit 2 ;;
 	esac
 }

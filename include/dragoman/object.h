@@ -60,26 +60,38 @@ struct dragoman_object {
 #define DRAGOMAN_INDEX_FLAGS 0x40000000u	/* does something with the guest flags that it is entered with */
 #define DRAGOMAN_INDEX_READ 0x80000000u		/* reads the guest flags before writing them */
 
+/*
+ * Each region begins, in each part, where the one before it ended: hot and cold code 16-aligned, descriptions 8-aligned;
+ * the first at DRAGOMAN_OBJECT_FIRST in the hot code and at 0 elsewhere. Between them is INT3 (code) or zero.
+ */
+#define DRAGOMAN_OBJECT_FIRST 64u
 struct dragoman_region {
 	__u32 hot, hot_len;		/* its hot code: bytes from the start of that part */
+	__u32 cold, cold_len;		/* its cold code, likewise */
+	__u32 pool, pool_len;		/* its constants begin pool bytes before the end of the cold part */
 	__u32 pc;			/* where it was begun: bytes from text_lo */
 	__u32 lo, hi;			/* guest bytes that it was made from: [lo, hi) from text_lo */
-	__u32 meta;			/* bytes from the start of that part, 8-aligned: entries, maps, return sites, sites */
-	__u16 nentry, nmap, nretsite, nsite;
+	__u32 meta;			/* bytes from the start of that part, 8-aligned: see below */
+	__u16 nentry, nmap, nretsite, nsite, nstop;
+	__u16 ninsns;			/* guest instructions */
+	__u32 reserved;			/* zero */
 };
 
-/* The arrays at dragoman_region.meta, one behind the other. */
+/* The arrays at dragoman_region.meta, one behind the other: entries; */
 struct dragoman_entry {
 	__u32 pc;			/* bytes from text_lo */
 	__u32 off;			/* bytes from the region's hot code */
 	__u32 flags;			/* CG_FLAGS_* of codegen/host.h */
 };
-/* then nmap struct cg_map (codegen/host.h), nretsite __u32 (bytes from the region's hot code), then: */
+/*
+ * then nmap struct cg_map (codegen/host.h), nretsite __u32 (return sites: bytes from the region's hot code), nstop __u32 (places
+ * where the region ends because they were translated already: bytes from text_lo), then nsite of
+ */
 struct dragoman_site {
 	__u32 site;			/* struct x64_site: bytes from the start of the cold code */
 	__u32 target;			/* guest address it leads to: bytes from text_lo; ~0: outside */
 };
 
 _Static_assert(sizeof(struct dragoman_object) == 360, "object header");
-_Static_assert(sizeof(struct dragoman_region) == 32, "region record");
+_Static_assert(sizeof(struct dragoman_region) == 56, "region record");
 #endif

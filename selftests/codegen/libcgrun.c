@@ -199,13 +199,19 @@ struct region {
 	struct cg_entry entry[128];
 	struct cg_map map[1024];
 	u32 retsite[256], site[256];
+	u64 target[256];
 };
+
+/* In relative mode the translator sees the guest's code this much lower than it is; also what guest_base is then. */
+#define SHIFT 0x2345000ull
+#define NEAR_HOT (CG_ZONE - 0x4000000ull)
+#define FAR_HOT (CG_ZONE + 0x150000000ull)
 
 static struct thread *T;
 static u64 features;
 static struct x64_glue glue;
 static u8 home[96];
-static u8 *hot, *hot_p, *cold_p, *pool_p, *glue_code;
+static u8 *hots[3], *hot, *hot_p, *cold_p, *pool_p, *glue_code;
 static void *scratch_mem;
 static struct region regions[MAX_REGIONS];
 static unsigned nregion, first_region;	/* those before the first were made for another mode of FP */
@@ -251,9 +257,15 @@ static bool strict_fp(u64 fpcr)
 	return fpcr & (A64_FPCR_FZ | A64_FPCR_FZ16 | A64_FPCR_DN | A64_FPCR_AHP);
 }
 
+static u64 shift(void)
+{
+	return seq->relative ? SHIFT : 0;
+}
+
 static const void *fetch(void *ctx, u64 pc, size_t *avail)
 {
 	(void)ctx;
+	pc += shift();
 	*avail = pc - CG_CODE < CG_CODE_SIZE ? CG_CODE + CG_CODE_SIZE - pc : 0;
 	return (const void *)pc;
 }
@@ -274,7 +286,7 @@ static bool known(void *ctx, u64 pc)
 	bool f;
 
 	(void)ctx;
-	return find(pc, &f) != NULL;
+	return find(pc + shift(), &f) != NULL;
 }
 
 static bool by_number(u64 mask, u64 pc)
@@ -287,7 +299,7 @@ static bool by_number(u64 mask, u64 pc)
 static bool slow_fp(void *ctx, u64 pc)
 {
 	(void)ctx;
-	return by_number(seq->slow_mask, pc);
+	return by_number(seq->slow_mask, pc + shift());
 }
 
 static u32 cur_mxcsr, new_mxcsr;
@@ -315,13 +327,34 @@ static void translate_tight(const struct translate_req *q, struct region *r)
 		crash("entries or map written beyond the end", 0, 0);
 }
 
+static void link_site(struct x64_site *s, u8 *host, bool needs_flags)
+{
+	u8 *base = (u8 *)s, *where = base + (needs_flags && s->tail ? s->tail : s->disp);
+	s32 disp = (s32)(host - (where + 4));
+
+	memcpy(where, &disp, 4);
+}
+
+/* What the writer of an object does: links what is known. */
+static void link_all(void)
+{
+	for (unsigned k = first_region; k < nregion; k++)
+		for (unsigned n = 0; n < regions[k].o.cg.nsite; n++) {
+			struct x64_site *s = (struct x64_site *)(regions[k].o.cg.cold + regions[k].site[n]);
+			bool f;
+			u8 *host = find(regions[k].target[n] + shift(), &f);
+
+			if (host && !(s->flags & X64_SITE_STRICT))
+				link_site(s, host, f);
+		}
+}
+
 static u8 *get(u64 pc, bool *needs_flags)
 {
 	struct region *r = &regions[nregion];
-	struct translate_req q = { .guest = &a64_guest, .pc = pc, .fetch = fetch, .known = known, .slow_fp = slow_fp,
-				   
+	struct translate_req q = { .guest = &a64_guest, .pc = pc - shift(), .fetch = fetch, .known = known, .slow_fp = slow_fp,
 				   .interp = by_number(seq->interp_mask, pc), .max_insns = seq->max_insns, .opt = { .features = features,
-				   .strict_flags = seq->strict_flags, .strict_fp = strict_fp(T->a64.fpcr) } };
+				   .relative = seq->relative, .guest_base = shift(), .strict_flags = seq->strict_flags, .strict_fp = strict_fp(T->a64.fpcr) } };
 	u8 *host = find(pc, needs_flags);
 
 	if (host)
@@ -339,10 +372,15 @@ static u8 *get(u64 pc, bool *needs_flags)
 	r->o = (struct translate_out){ .cg = { .code = hot_p, .max_code = HOT_SIZE / 2, .cold = cold_p,
 			.max_cold = (u32)(pool_p - cold_p), .pool = pool_p, .entry = r->entry,
 			.max_entry = ARRAY_SIZE(r->entry), .map = r->map, .max_map = ARRAY_SIZE(r->map), .retsite = r->retsite,
-			.max_retsite = ARRAY_SIZE(r->retsite), .site = r->site, .max_site = ARRAY_SIZE(r->site) } };
+			.max_retsite = ARRAY_SIZE(r->retsite), .site = r->site, .site_target = r->target,
+			.max_site = ARRAY_SIZE(r->site) } };
 	if (translate(&q, &r->o, scratch_mem))
 		leave(CG_NOTRANS, pc);
+	for (unsigned k = 0; k < r->o.cg.nentry; k++)
+		r->entry[k].pc += shift();
 	nregion++;
+	if (seq->relative)
+		link_all();
 	hot_p = (u8 *)ALIGN_UP((u64)hot_p + r->o.cg.code_len, 16ull);
 	cold_p = (u8 *)ALIGN_UP((u64)cold_p + r->o.cg.cold_len, 16ull);
 	pool_p = r->o.cg.pool;
@@ -358,17 +396,11 @@ static u64 go(u64 pc)
 
 static u64 do_link(void *t, u64 target, u64 site, u64 x, u64 y)
 {
-	struct x64_site *s = (struct x64_site *)site;
-	u8 *base = (u8 *)s, *where = base + s->disp, *host;
 	bool f;
-	s32 disp;
+	u8 *host = get(target, &f);
 
 	(void)t, (void)x, (void)y;
-	host = get(target, &f);
-	if (f && s->tail)
-		where = base + s->tail;
-	disp = (s32)(host - (where + 4));
-	memcpy(where, &disp, 4);
+	link_site((struct x64_site *)site, host, f);
 	return (u64)host;
 }
 
@@ -771,12 +803,14 @@ int cg_run_init(void)
 		return -1;
 	map_at_address(CG_CODE, CG_CODE_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED);
 	map_at_address(CG_WIN, CG_WIN_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED);
-	hot = map_at_address(0, HOT_SIZE * 2ul, PROT_READ | PROT_WRITE | PROT_EXEC, 0);
+	for (unsigned k = 0; k < 3; k++)
+		hots[k] = map_at_address(((u64[]){ 0, NEAR_HOT, FAR_HOT })[k], HOT_SIZE * 2ul,
+					 PROT_READ | PROT_WRITE | PROT_EXEC, k ? MAP_FIXED_NOREPLACE : 0);
 	glue_code = map_at_address(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, 0);
 	T = map_at_address(0, (1 << 18) + sizeof(*T), PROT_READ | PROT_WRITE, 0);
 	scratch_mem = calloc(1, translate_scratch_size());
 	ss.ss_sp = malloc(ss.ss_size);
-	if (!hot || !glue_code || !T || !scratch_mem || !ss.ss_sp)
+	if (!hots[0] || !hots[1] || !hots[2] || !glue_code || !T || !scratch_mem || !ss.ss_sp)
 		return -1;
 	/* the return stack lies below the thread block */
 	T = (struct thread *)((u8 *)T + (1 << 18));
@@ -841,6 +875,7 @@ void cg_run(struct cg_result *r, const struct cg_seq *q)
 	for (unsigned k = 0; k < X64_FN_COUNT; k++)
 		T->host.fn[k] = glue.fn[k];
 	memcpy((void *)CG_WIN, q->mem, CG_WIN_SIZE);
+	hot = hots[q->relative];
 	hot_p = hot;
 	cold_p = hot + HOT_SIZE;
 	pool_p = hot + 2 * HOT_SIZE;

@@ -49,6 +49,7 @@ struct cg_seq {
 	/* how it is translated */
 	unsigned max_insns;
 	bool strict_flags, single_step;
+	u8 relative;			/* as code of an object: 1 near to the guest's memory, 2 further than a displacement reaches */
 	u32 tight;			/* not 0: how small the outputs are, at the first try */
 	u64 slow_mask, interp_mask;	/* by instruction number: through the evaluator */
 };

@@ -7,6 +7,7 @@
  *      this machine has. They are run by libcgrun.c.
  * Out: for each kind of failure the shortest sequence that still fails, what differs, and its host code; status 1.
  * Options: -t SECONDS (default 15), -n SEQUENCES, -s SEED, -c CLASS, -m FAILURES to show (5), -p PROFILE (0..6),
+ *      -r MODE (0 private code, 1 as in objects, 2 the same far from the guest; default: all),
  *      -v (their operands too), -x (every sequence in single steps), -l LENGTH, -o OP (only sequences with this operation)
  */
 #include <getopt.h>
@@ -24,6 +25,7 @@ static const char *const classes[] = { "v2", "v3", "v4", "host" };
 static u64 rng = 1;
 static unsigned show_max = 5, only_profile = ~0u, max_len = 20;
 static bool always_step, verbose;
+static int relative = -1;
 static const char *only_op;
 static struct cg_result want, got;
 
@@ -329,6 +331,7 @@ static void make_seq(struct cg_seq *q, unsigned profile)
 	q->strict_flags = true;
 	q->tight = below(16) ? 0 : 1 + below(1u << 20);
 	q->single_step = always_step || !below(16);
+	q->relative = relative < 0 ? (u8)(below(2) * (1 + !below(8))) : (u8)relative;
 	q->slow_mask = below(8) ? 0 : rnd() & rnd();
 	q->interp_mask = below(16) ? 0 : rnd() & rnd() & rnd();
 	make_straight(q, weights[profile], shape == 1 || shape == 2 || shape >= 7);
@@ -498,8 +501,8 @@ static void report(struct cg_seq *q, const char *class, unsigned long n, u64 see
 	seen[nseen++].count = 1;
 	if (nseen > show_max)
 		return;
-	printf("=== %s: sequence %lu (-s %llu): %s\n  max_insns %u tight %u strict_flags %d single_step %d slow %llx interp %llx fpcr %llx "
-	       "nzcv %x\n", class, n, (unsigned long long)seed, what, q->max_insns, q->tight, q->strict_flags, q->single_step,
+	printf("=== %s: sequence %lu (-s %llu): %s\n  max_insns %u tight %u strict_flags %d relative %d single_step %d slow %llx interp %llx fpcr %llx "
+	       "nzcv %x\n", class, n, (unsigned long long)seed, what, q->max_insns, q->tight, q->strict_flags, q->relative, q->single_step,
 	       (unsigned long long)q->slow_mask, (unsigned long long)q->interp_mask, (unsigned long long)q->init.fpcr,
 	       q->init.nzcv >> 28);
 	for (unsigned k = 0; k < q->n; k++) {
@@ -557,7 +560,7 @@ int main(int argc, char **argv)
 	u64 seed = 1;
 	int o;
 
-	while ((o = getopt(argc, argv, "t:n:s:c:m:p:xl:o:v")) != -1) {
+	while ((o = getopt(argc, argv, "t:n:s:c:m:p:xl:o:vr:")) != -1) {
 		switch (o) {
 		case 't': seconds = atof(optarg); break;
 		case 'n': max = strtoul(optarg, NULL, 0); break;
@@ -569,6 +572,7 @@ int main(int argc, char **argv)
 		case 'x': always_step = true; break;
 		case 'l': max_len = (unsigned)atoi(optarg); break;
 		case 'o': only_op = optarg; break;
+		case 'r': relative = atoi(optarg); break;
 		default: return 2;
 		}
 	}

@@ -46,7 +46,7 @@ deb_get() {
 # newest_name SERIES PREFIX: the highest package PREFIX-SERIES*-amd64 that apt knows.
 newest_name() {
 	apt-cache "${apt[@]}" pkgnames "linux-image-$1" |
-		grep -E "^linux-image-${1//./\\.}[0-9.]*([-+][0-9a-z+]*)*-amd64$" | grep -vE 'cloud|rt-amd64|-rc' | sort -V | tail -n 1
+		grep -E "^linux-image-${1:+${1//./\\.}\\.}[0-9.]+([-+][0-9a-z+]*)*-amd64$" | grep -vE 'cloud|rt-amd64|-rc' | sort -V | tail -n 1
 }
 
 # find_image SERIES: the name of the image package in $image, apt's options in $apt.
@@ -65,20 +65,34 @@ find_image() {
 	[ -n "$image" ] || { why="apt knows no linux-image-$series for amd64 here"; return 1; }
 }
 
-# unpack_image DEB FOLDER: vmlinuz and the modules in the list, decompressed.
+# unpack_image FOLDER DEB...: vmlinuz and the modules in the list, decompressed.
 unpack_image() {
-	local m patterns=()
+	local m deb dir=$1 patterns=('*/boot/vmlinuz-*' '*/vmlinuz')
+	shift
 	for m in $vm_modules; do
 		patterns+=("*/$m.ko" "*/$m.ko.xz")
 	done
-	rm -rf "$2.part"
-	mkdir -p "$2.part/modules" "$2.part/x"
-	dpkg-deb --fsys-tarfile "$1" | tar -C "$2.part/x" -x --wildcards './boot/vmlinuz-*' "${patterns[@]}" 2>/dev/null
-	find "$2.part/x" -name '*.xz' -exec xz -d {} +
-	find "$2.part/x" -name 'vmlinuz-*' -exec mv {} "$2.part/vmlinuz" \;
-	find "$2.part/x" -name '*.ko' -exec mv {} "$2.part/modules/" \;
-	rm -rf "$2.part/x"
-	[ -s "$2.part/vmlinuz" ] && mv "$2.part" "$2"
+	rm -rf "$dir.part"
+	mkdir -p "$dir.part/modules" "$dir.part/x"
+	for deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -C "$dir.part/x" -x --wildcards "${patterns[@]}" 2>/dev/null
+	done
+	find "$dir.part/x" -name '*.xz' -exec xz -d {} +
+	find "$dir.part/x" -name 'vmlinuz*' -type f -exec mv {} "$dir.part/vmlinuz" \;
+	find "$dir.part/x" -name '*.ko' -exec mv {} "$dir.part/modules/" \;
+	rm -rf "$dir.part/x"
+	[ -s "$dir.part/vmlinuz" ] && mv "$dir.part" "$dir"
+}
+
+# image_debs: the image of $release and, where Debian has split it, the parts, in $debs.
+image_debs() {
+	local p
+	debs=()
+	for p in "linux-image-$release" $(apt-cache "${apt[@]}" depends "linux-image-$release" |
+			sed -nE "s/^ *Depends: (linux-(binary|modules)-${release//+/\\+})\$/\1/p"); do
+		deb_get "$p" || return 1
+		debs+=("$deb")
+	done
 }
 
 kernel_get() {
@@ -94,9 +108,9 @@ kernel_get() {
 	dir=$cache/$release
 	if [ ! -e "$dir/vmlinuz" ]; then
 		[ -n "${image:-}" ] || find_image "$1" || return 1
-		deb_get "linux-image-$release" || return 1
-		unpack_image "$deb" "$dir" || { why="linux-image-$release has no kernel in it"; return 1; }
-		rm -f "$deb"
+		image_debs || return 1
+		unpack_image "$dir" "${debs[@]}" || { why="linux-image-$release has no kernel in it"; return 1; }
+		rm -f "${debs[@]}"
 	fi
 	echo "$release" >"$cache/series-$1"
 	vmlinuz=$dir/vmlinuz kmods=$dir/modules

@@ -23,7 +23,7 @@ struct cli_command {
 	const char *help;
 };
 
-extern const struct cli_command cli_run, cli_enable, cli_disable, cli_status;
+extern const struct cli_command cli_run, cli_enable, cli_disable, cli_status, cli_cache, cli_translate;
 
 /* A guest architecture as binfmt_misc sees it: the first bytes of its ELF files. */
 #define GUEST_MAGIC_SIZE 20
@@ -48,6 +48,12 @@ int cli_usage(const struct cli_command *cmd, int status);
 
 /* Absolute path of the runtime in @path (PATH_MAX bytes); prints and returns -errno if there is none. */
 int cli_find_runtime(char *path);
+
+/*
+ * The sysroot that -L or DRAGOMAN_SYSROOT named (NULL: none) as an absolute path, since a guest may change its folder; "" for none
+ * or "/". root has PATH_MAX bytes. 0, or prints and returns RUN_OWN_FAULT.
+ */
+int cli_resolve_root(const char *given, char *root);
 
 /* Reads @fd to its end or to @max - 1 bytes, adds a NUL; bytes read or -errno. */
 long cli_read_fd(int fd, char *buf, size_t max);

@@ -80,27 +80,6 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	return cli_usage(&cli_run, RUN_OWN_FAULT);
 }
 
-/* The sysroot as an absolute path (the guest may change its folder), "" for none or "/". */
-static int resolve_root(const char *given, char *root)
-{
-	struct stat st;
-
-	*root = 0;
-	if (!given || !*given)
-		return 0;
-	if (!realpath(given, root) || stat(root, &st)) {
-		cli_error("%s: %s; -L and DRAGOMAN_SYSROOT name a folder with an aarch64 root", given, strerror(errno));
-		return RUN_OWN_FAULT;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		cli_error("%s: is not a folder; -L and DRAGOMAN_SYSROOT name one with an aarch64 root", given);
-		return RUN_OWN_FAULT;
-	}
-	if (!strcmp(root, "/"))
-		*root = 0;
-	return 0;
-}
-
 static int exec_runtime(const struct run_options *o, const char *root, char *path, int argc, char **argv)
 {
 	char runtime[PATH_MAX], flags[32], root_option[PATH_MAX + 16];
@@ -138,7 +117,7 @@ static int run(int argc, char **argv)
 
 	if (status)
 		return status < 0 ? 0 : status;
-	status = resolve_root(o.root, root);
+	status = cli_resolve_root(o.root, root);
 	if (!status)
 		status = program_find(argv[optind], root, path);
 	if (!status)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -140,4 +141,24 @@ int cli_find_runtime(char *path)
 	cli_error("no runtime: dragoman-rt is neither in %s nor in %s/../libexec/dragoman; "
 		  "build or install it, or name it in DRAGOMAN_RUNTIME", dir, dir);
 	return -ENOENT;
+}
+
+int cli_resolve_root(const char *given, char *root)
+{
+	struct stat st;
+
+	*root = 0;
+	if (!given || !*given)
+		return 0;
+	if (!realpath(given, root) || stat(root, &st)) {
+		cli_error("%s: %s; -L and DRAGOMAN_SYSROOT name a folder with an aarch64 root", given, strerror(errno));
+		return RUN_OWN_FAULT;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		cli_error("%s: is not a folder; -L and DRAGOMAN_SYSROOT name one with an aarch64 root", given);
+		return RUN_OWN_FAULT;
+	}
+	if (!strcmp(root, "/"))
+		*root = 0;
+	return 0;
 }

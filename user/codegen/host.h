@@ -24,6 +24,7 @@
 #define HOST_BITALG BIT(12)		/* AVX512 BITALG + VPOPCNTDQ */
 #define HOST_FSRM BIT(13)
 #define HOST_VNNI BIT(14)
+#define HOST_FEATURES (BIT(15) - 1)
 
 /* How code is to be made; part of what a translation is keyed by. */
 struct cg_options {
@@ -31,6 +32,13 @@ struct cg_options {
 	bool strict_flags;		/* guest flags survive every call and return */
 	bool strict_fp;			/* FPCR has FZ16, DN or AHP set: FP through the evaluator */
 	bool flush_fp;			/* FPCR has FZ set: denormals trap; what does not trap on them goes through the evaluator */
+	/*
+	 * For code objects: guest addresses are made from the code's own, and links are made by whoever wrote the code.
+	 * Guest address a lies at host address guest_base + a when the code runs where it is written; so it does at any
+	 * other place, if all of it is moved by the same distance.
+	 */
+	bool relative;
+	u64 guest_base;
 	/* Does the code at pc write the guest's flags before it reads them? A guess of false is always right. May be NULL. */
 	bool (*flags_dead)(void *ctx, u64 pc);
 	void *ctx;
@@ -91,6 +99,7 @@ struct cg_out {
 	u32 *retsite;			/* code offsets of return sites (patched when the region is invalidated) */
 	u32 max_retsite, nretsite;
 	u32 *site;			/* offsets in the cold code of struct x64_site */
+	u64 *site_target;		/* the guest address that each of them leads to; as many; may be NULL */
 	u32 max_site, nsite;
 };
 

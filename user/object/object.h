@@ -13,6 +13,13 @@
 
 /* --- layout.c */
 
+/* Guest instructions of a region, at most. Larger than what the runtime makes while a thread waits: see docs/object-format.md. */
+#define OBJ_REGION_INSNS 96
+
+/* Room that a region may need. */
+#define OBJ_MAX_HOT 65536u
+#define OBJ_MAX_COLD 65536u
+
 /* What decides a layout beside the file. */
 struct obj_key {
 	u8 digest[32], translator[32];
@@ -53,9 +60,19 @@ static inline u32 *obj_retsites(const struct dragoman_object *h, const struct dr
 {
 	return (u32 *)(obj_maps(h, r) + r->nmap);
 }
+static inline u32 *obj_stops(const struct dragoman_object *h, const struct dragoman_region *r)
+{
+	return obj_retsites(h, r) + r->nretsite;
+}
 static inline struct dragoman_site *obj_sites(const struct dragoman_object *h, const struct dragoman_region *r)
 {
-	return (struct dragoman_site *)(obj_retsites(h, r) + r->nretsite);
+	return (struct dragoman_site *)(obj_stops(h, r) + r->nstop);
+}
+/* Bytes of a region's arrays. */
+static inline u64 obj_meta_size(const struct dragoman_region *r)
+{
+	return r->nentry * sizeof(struct dragoman_entry) + r->nmap * sizeof(struct cg_map) +
+	       (r->nretsite + (u64)r->nstop) * 4 + r->nsite * sizeof(struct dragoman_site);
 }
 
 /* --- write.c */
@@ -78,11 +95,12 @@ int obj_writer_translate(struct obj_writer *w, u32 pc);
  */
 bool obj_writer_next(struct obj_writer *w, u32 *pc);
 /*
- * Translates the region that starts at pc in the way of obj_writer_translate, into memory of its own, and compares it with
- * the published one of object h (links undone on both sides). 0 equal, -EBADMSG different, -ENOENT not published. The translator's
- * scratch and buffers are in memory of obj_verify_size bytes. For DRAGOMAN_VERIFY and `dragoman cache verify`.
+ * Translates region r of object h again, and compares all that belongs to it, but for links, which may be made or not.
+ * 0 equal; -EBADMSG different. For DRAGOMAN_VERIFY and `dragoman cache verify`. memory: obj_verify_size bytes, zeroed
+ * before the first use, 4096-aligned. That is more than the object's size, because distances have to be the same; but little of
+ * it is touched: map it with MAP_NORESERVE.
  */
-size_t obj_verify_size(void);
+size_t obj_verify_size(const struct dragoman_object *h);
 int obj_verify_region(void *memory, const struct dragoman_object *h, const struct guest *guest, const u8 *file, u64 file_size,
 		      const struct dragoman_region *r);
 

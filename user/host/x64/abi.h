@@ -49,7 +49,8 @@
 #define X64_FN_VOP 6		/* call: rax = address of struct ir_vop_args; operands in SCRATCH[1..3], result to SCRATCH[0] */
 #define X64_FN_LOOKUP_FLAGS 7	/* jmp: as LOOKUP, from where guest flags have been saved */
 #define X64_FN_LOOKUP_STRICT 8	/* call: as LOOKUP, from a call behind which guest flags are read: see X64_SITE_STRICT */
-#define X64_FN_COUNT 9
+#define X64_FN_EXIT 9		/* jmp: as LOOKUP_FLAGS, from an exit of an object's code that is not linked */
+#define X64_FN_COUNT 10
 
 #ifndef __ASSEMBLER__
 #include "base/types.h"

@@ -130,10 +130,15 @@ static inline bool cg_is_const(struct cg *c, u16 v, s64 *imm)
 {
 	const struct ir_inst *i = &c->r->inst[cg_canon(c, v)];
 
-	if (i->op != IR_CONST && i->op != IR_GADDR)
+	if (i->op != IR_CONST && (i->op != IR_GADDR || c->opt->relative))
 		return false;
 	*imm = i->imm;
 	return true;
+}
+/* Is it made again rather than kept: constants, guest addresses? */
+static inline bool cg_is_made(const struct cg *c, u16 id)
+{
+	return c->r->inst[id].op == IR_CONST || c->r->inst[id].op == IR_GADDR;
 }
 static inline bool cg_is_imm32(struct cg *c, u16 v, enum ir_type t, s32 *imm)
 {
@@ -148,6 +153,8 @@ static inline bool cg_is_imm32(struct cg *c, u16 v, enum ir_type t, s32 *imm)
 	*imm = (s32)k;
 	return true;
 }
+/* Guest address to a register of that width, in code at b; EFLAGS stay. */
+void cg_gaddr(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr);
 /* Value in a general register (pinned until the end of the instruction). */
 unsigned cg_use(struct cg *c, u16 v);
 /* Is it in memory only (slot or spill)? Then its address. */

@@ -215,10 +215,10 @@ static void landing(struct cg *c, u64 ret)
 		return;
 	}
 	o->retsite[o->nretsite++] = (u32)(c->b.p - c->b.start);
-	if ((s64)ret == (s32)ret) {
+	if ((s64)ret == (s32)ret && !c->opt->relative) {
 		x64_alu_ri(&c->b, X64_CMP, 1, RAX, (s32)ret);
 	} else {
-		x64_movi(&c->b, RCX, ret);
+		cg_gaddr(c, &c->b, 1, RCX, ret);
 		x64_alu_rr(&c->b, X64_CMP, 1, RAX, RCX);
 	}
 	else_lookup(c);
@@ -332,7 +332,7 @@ void cg_control(struct cg *c, const struct ir_inst *i)
 		break;
 	case IR_SYSCALL:
 		cg_flags_sync(c);
-		x64_movi(&c->b, RAX, next);
+		cg_gaddr(c, &c->b, 1, RAX, next);
 		x64_movi(&c->b, RDX, (u64)i->imm);
 		x64_call_m(&c->b, fn(X64_FN_SYSCALL));
 		c->flags_at = CG_FLAGS_MEM;
@@ -340,14 +340,14 @@ void cg_control(struct cg *c, const struct ir_inst *i)
 		break;
 	case IR_TRAP:
 		cg_flags_sync(c);
-		x64_movi(&c->b, RAX, c->pc);
+		cg_gaddr(c, &c->b, 1, RAX, c->pc);
 		x64_movi(&c->b, RCX, i->cc);
 		x64_movi(&c->b, RDX, (u32)i->imm);
 		x64_call_m(&c->b, fn(X64_FN_TRAP));
 		break;
 	case IR_INTERP:
 		cg_flags_sync(c);
-		x64_movi(&c->b, RAX, c->pc);
+		cg_gaddr(c, &c->b, 1, RAX, c->pc);
 		x64_jmp_m(&c->b, fn(X64_FN_INTERP));
 		break;
 	}
@@ -367,7 +367,7 @@ void cg_rtcall(struct cg *c, const struct ir_inst *i)
 	c->pinned |= 1u << RCX | 1u << RDX;
 	cg_spill_temps(c);
 	x64_movi(&c->b, RAX, (u64)i->imm);
-	x64_movi(&c->b, RBX, c->pc);
+	cg_gaddr(c, &c->b, 1, RBX, c->pc);
 	x64_call_m(&c->b, fn(X64_FN_RTCALL));
 	cg_def(c, c->cur, RAX, false);
 }
@@ -382,7 +382,7 @@ static void exit_stub(struct cg *c, const struct cg_stub *s)
 {
 	struct cg_out *o = c->out;
 	struct x64_buf *b = &c->cold;
-	u8 *stub = b->p, *tail = NULL, *lea;
+	u8 *stub = b->p, *tail = NULL, *lea = NULL;
 	struct x64_site *site;
 
 	if (s->flags_at != CG_FLAGS_MEM) {
@@ -391,23 +391,29 @@ static void exit_stub(struct cg *c, const struct cg_stub *s)
 			x64_b(b, 0x90);
 		tail = x64_jmp32(b);		/* to the next instruction, until it is linked */
 	}
-	x64_movi(b, RAX, s->target);
-	x64_lea(b, 1, RCX, x64_mrip(b->p));	/* patched below */
-	lea = b->p - 4;
-	x64_jmp_m(b, fn(X64_FN_LINK));
+	cg_gaddr(c, b, 1, RAX, s->target);
+	if (!c->opt->relative || (s->site_flags & X64_SITE_STRICT)) {
+		x64_lea(b, 1, RCX, x64_mrip(b->p));	/* patched below */
+		lea = b->p - 4;
+	}
+	x64_jmp_m(b, fn(lea ? X64_FN_LINK : X64_FN_EXIT));
 	align8(b);
 	site = (struct x64_site *)b->p;
 	b->p += sizeof(*site);
-	x64_patch32(lea, (u8 *)site);
+	if (lea)
+		x64_patch32(lea, (u8 *)site);
 	x64_patch32(s->disp, stub);
 	site->disp = (s32)(s->disp - (u8 *)site);
 	site->tail = tail ? (s32)(tail - (u8 *)site) : 0;
 	site->stub = (s32)(stub - (u8 *)site);
 	site->flags = s->site_flags;
-	if (o->nsite >= o->max_site)
+	if (o->nsite >= o->max_site) {
 		c->full = true;
-	else
-		o->site[o->nsite++] = (u32)((u8 *)site - c->cold.start);
+		return;
+	}
+	if (o->site_target)
+		o->site_target[o->nsite] = s->target;
+	o->site[o->nsite++] = (u32)((u8 *)site - c->cold.start);
 }
 
 void cg_finish_stubs(struct cg *c)

@@ -31,6 +31,14 @@ struct x64_mem cg_addr(struct cg *c, const struct ir_inst *i)
 		}
 		return x64_mi(base, index, scale, (s32)i->imm);
 	}
+	if (d->op == IR_GADDR && c->opt->relative && c->val[id].reg == X64_NOREG &&
+	    (i->op == IR_LOAD || i->op == IR_VLOAD || i->op == IR_STORE || i->op == IR_VSTORE)) {
+		u64 at = c->opt->guest_base + (u64)d->imm + (u64)i->imm;
+		s64 far = (s64)(at - (u64)c->b.p);
+
+		if (far == (s32)far && (s32)far < INT32_MAX - 64 && (s32)far > INT32_MIN + 64)
+			return x64_mrip((const u8 *)at);
+	}
 	return x64_m(cg_use(c, i->a), (s32)i->imm);
 }
 
@@ -336,7 +344,7 @@ static void forget_temps(struct cg *c)
 		if (id != IR_NONE && c->val[id].reg == reg) {
 			c->val[id].reg = X64_NOREG;
 			c->full |= c->val[id].last > c->cur && c->val[id].mem == CG_NOWHERE &&
-				   c->r->inst[id].op != IR_CONST && c->r->inst[id].op != IR_GADDR;
+				   !cg_is_made(c, id);
 		}
 		c->gpr_val[reg] = IR_NONE;
 	}

@@ -142,6 +142,34 @@ bool cg_in_mem(struct cg *c, u16 id, struct x64_mem *m)
 	return true;
 }
 
+void cg_gaddr(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr)
+{
+	s64 far, near;
+
+	if (!c->opt->relative) {
+		x64_movi(b, reg, w ? addr : (u32)addr);
+		return;
+	}
+	far = (s64)(c->opt->guest_base + addr - ((u64)b->p + 7));
+	if (far != (far << 30) >> 30) {		/* some 8 GiB: further than any code reaches */
+		c->full = true;
+		return;
+	}
+	for (unsigned n = 0; n == 0 || far; n++, far -= near) {
+		near = MAX(MIN(far, (s64)INT32_MAX), (s64)INT32_MIN);
+		if (n) {
+			x64_lea(b, 1, reg, x64_m(reg, (s32)near));
+			continue;
+		}
+		x64_b(b, 0x48 | (reg >> 3 & 1) << 2);	/* REX in any case: the length is what was counted on */
+		x64_b(b, 0x8d);
+		x64_b(b, 5 | (reg & 7) << 3);
+		x64_d(b, (u32)near);
+	}
+	if (!w)
+		x64_mov(b, 0, reg, reg);
+}
+
 unsigned cg_use(struct cg *c, u16 id)
 {
 	struct cg_val *v;
@@ -160,6 +188,9 @@ unsigned cg_use(struct cg *c, u16 id)
 		x64_ld(&c->b, v->mem == CG_SLOT && i->type == IR_I32 ? 0 : 1, reg, val_mem(c, v, false));
 		if (v->mem == CG_SLOT && i->type == IR_I32)
 			v->zext = 1;
+	} else if (i->op == IR_GADDR && c->opt->relative) {
+		cg_gaddr(c, &c->b, 1, reg, (u64)i->imm);
+		v->zext = 0;
 	} else {
 		x64_movi(&c->b, reg, i->type == IR_I32 ? (u32)i->imm : (u64)i->imm);
 		v->zext = (u64)i->imm >> 32 == 0;
@@ -220,7 +251,7 @@ static void save_home(struct cg *c, unsigned slot, u32 after)
 	if (id == IR_NONE || c->val[id].reg != home)
 		return;
 	c->val[id].reg = X64_NOREG;
-	if (c->val[id].last <= after || c->r->inst[id].op == IR_CONST || c->r->inst[id].op == IR_GADDR)
+	if (c->val[id].last <= after || cg_is_made(c, id))
 		return;
 	if (c->val[id].mem == CG_NOWHERE) {
 		unsigned t = cg_temp(c);
@@ -291,8 +322,8 @@ static u16 slot_value(struct cg *c, unsigned slot)
 
 	if (id != IR_NONE)
 		id = cg_canon(c, id);
-	if (id != IR_NONE && c->val[id].reg == X64_NOREG && c->val[id].mem == CG_NOWHERE && c->r->inst[id].op != IR_CONST &&
-	    c->r->inst[id].op != IR_GADDR && c->r->inst[id].op != IR_VCONST)
+	if (id != IR_NONE && c->val[id].reg == X64_NOREG && c->val[id].mem == CG_NOWHERE && !cg_is_made(c, id) &&
+	    c->r->inst[id].op != IR_VCONST)
 		id = c->slot_val[slot] = IR_NONE;
 	return id;
 }
@@ -376,6 +407,16 @@ static void set_home(struct cg *c, const struct ir_inst *i, u16 id, struct cg_va
 		v->zext = i->type == IR_I32 || (u64)imm >> 32 == 0;
 		c->gpr_val[home] = id;
 		c->slot_val[i->aux] = id;
+		return;
+	}
+	if (v->reg == X64_NOREG && v->mem == CG_NOWHERE && c->r->inst[id].op == IR_GADDR) {
+		cg_gaddr(c, &c->b, i->type == IR_I64, home, (u64)c->r->inst[id].imm);
+		if (i->type == IR_I64) {
+			v->reg = home;
+			v->zext = 0;
+			c->gpr_val[home] = id;
+			c->slot_val[i->aux] = id;
+		}
 		return;
 	}
 	if (v->reg == X64_NOREG) {

@@ -98,7 +98,7 @@ static void fold_address(struct cg *c, const struct ir_inst *i, u32 at)
 
 	if (add->op != IR_ADD || c->val[i->a].uses != 1 || add->type != IR_I64)
 		return;
-	if (r->inst[add->b].op == IR_CONST || r->inst[add->b].op == IR_GADDR) {
+	if (r->inst[add->b].op == IR_CONST || (r->inst[add->b].op == IR_GADDR && !c->opt->relative)) {
 		k = r->inst[add->b].imm + i->imm;
 		if (k != (s32)k || r->inst[add->b].imm != (s32)r->inst[add->b].imm)
 			return;

@@ -199,6 +199,7 @@ static void make_exits(struct mk *m, struct x64_glue *g)
 	x64_mov(b, 1, RSI, RAX);
 	call_c(m, m->calls->lookup_flags);
 	jmp_to(m, m->resume);
+	g->fn[X64_FN_EXIT] = g->fn[X64_FN_LOOKUP];
 
 	/* LOOKUP_STRICT: called; rax = target */
 	g->fn[X64_FN_LOOKUP_STRICT] = (u64)b->p;

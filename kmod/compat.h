@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between the kernels that the module is built for: Kbuild's probes in, one name for each thing out.
+ */
+#ifndef DRAGOMAN_COMPAT_H
+#define DRAGOMAN_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/shmem_fs.h>
+#include <linux/version.h>
+
+#ifndef HAVE_VM_FLAGS_SET
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#ifndef HAVE_VFS_MMAP
+static inline int vfs_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return call_mmap(file, vma);
+}
+#endif
+
+#ifndef HAVE_INODE_GET_MTIME
+static inline struct timespec64 inode_get_mtime(const struct inode *inode)
+{
+	return inode->i_mtime;
+}
+#endif
+
+/*
+ * From 6.11 to 6.12 exec took no write denial at all; kernels with the helper do again. Without the helper and before 6.11
+ * it is deny_write_access() as such. What exec does with mm->exe_file at exit has to be what we did at start.
+ */
+#ifndef HAVE_EXE_FILE_DENY_WRITE_ACCESS
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+static inline int exe_file_deny_write_access(struct file *file)
+{
+	return 0;
+}
+
+static inline void exe_file_allow_write_access(struct file *file)
+{
+}
+#else
+static inline int exe_file_deny_write_access(struct file *file)
+{
+	return deny_write_access(file);
+}
+
+static inline void exe_file_allow_write_access(struct file *file)
+{
+	allow_write_access(file);
+}
+#endif
+#endif
+
+/* A sparse file: nothing is reserved for it. */
+static inline struct file *dragoman_shmem_file(struct vfsmount *mnt, const char *name, loff_t size)
+{
+#ifdef HAVE_SHMEM_VMA_FLAGS
+	return shmem_file_setup_with_mnt(mnt, name, size, mk_vma_flags(VMA_NORESERVE_BIT));
+#else
+	return shmem_file_setup_with_mnt(mnt, name, size, VM_NORESERVE);
+#endif
+}
+
+#endif
