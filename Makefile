@@ -57,7 +57,7 @@ GUEST_CFLAGS := -std=gnu11 -O1 -g -pthread -static $(WARN) -Iselftests/guest/aar
 sources     = $(sort $(filter-out %.inc.c,$(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))))
 
 LIB_SRCS   := $(call sources,user/base user/ir user/guest user/guest/* user/guest/*/linux user/opt \
-		user/codegen user/host user/host/* user/translate)
+		user/codegen user/host user/host/* user/translate user/object)
 RT_SRCS    := $(call sources,user/runtime user/runtime/*)
 CLI_SRCS   := $(call sources,user/cli)
 
@@ -107,6 +107,18 @@ $(call generator,decode,$(wildcard user/guest/aarch64/gen_decode.py user/guest/g
 $(call generator,syscalls,$(wildcard user/guest/aarch64/linux/gen_syscalls.py user/guest/gen_syscalls.py),\
 	$(wildcard user/guest/aarch64/linux/syscalls.tbl))
 
+# What decides the code that translation makes: the key of stored code. Remade only when one of them is newer.
+ID_DIRS    := user/base user/ir user/guest user/guest/* user/opt user/codegen user/host user/host/* user/translate user/object
+ID_SRCS    := $(sort $(foreach d,$(ID_DIRS),$(wildcard $(addprefix $(d)/,*.c *.h *.def *.decode *.py *.S))) \
+		include/dragoman/object.h scripts/translator-id.py)
+ID_SRCS    := $(filter-out user/object/store.c,$(ID_SRCS))
+GEN_STAMPS += $(BUILD)/gen/.translator_id
+$(BUILD)/gen/.translator_id: $(ID_SRCS)
+	$(call say,GEN,translator_id.h)
+	@mkdir -p $(@D)
+	$(Q)$(PYTHON) -B scripts/translator-id.py $(BUILD)/gen/translator_id.h "$(CC)" $(ID_SRCS)
+	$(Q)touch $@
+
 $(BUILD)/gen/%: $(GEN_STAMPS)
 	@:
 
@@ -122,14 +134,14 @@ $(BUILD)/host/%.o: % Makefile | $(GEN_STAMPS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(BUILD)/cli/%.o: % Makefile
+$(BUILD)/cli/%.o: % Makefile | $(GEN_STAMPS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CLI_CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(BUILD)/dragoman: $(CLI_OBJS)
+$(BUILD)/dragoman: $(CLI_OBJS) $(BUILD)/host/libdragoman.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(if $(SAN),-fsanitize=address -fsanitize=undefined) $(LDFLAGS) -o $@ $^ -ljson-c -lzstd -lcrypto
 
 $(BUILD)/dragoman-rt: $(RT_OBJS)
 	$(call say,LD,$@)

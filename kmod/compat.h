@@ -7,6 +7,7 @@
 
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/mount.h>
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 
@@ -57,6 +58,12 @@ static inline void exe_file_allow_write_access(struct file *file)
 }
 #endif
 #endif
+
+/* path_noexec() is not exported. */
+static inline bool dragoman_noexec(const struct path *path)
+{
+	return path->mnt->mnt_flags & MNT_NOEXEC || path->mnt->mnt_sb->s_iflags & SB_I_NOEXEC;
+}
 
 /* A sparse file: nothing is reserved for it. */
 static inline struct file *dragoman_shmem_file(struct vfsmount *mnt, const char *name, loff_t size)

@@ -108,7 +108,7 @@ static int check_runtime(struct file *file)
 
 	if (!S_ISREG(file_inode(file)->i_mode) || !(file->f_mode & FMODE_READ))
 		return -EACCES;
-	if (path_noexec(&file->f_path))
+	if (dragoman_noexec(&file->f_path))
 		return -EACCES;
 	n = kernel_read(file, &header, sizeof(header), &at);
 	if (n < 0)

@@ -23,7 +23,7 @@ BELOW = {
     "opt": {"base", "ir"},
     "codegen": {"base", "ir"},
     "host": {"base", "ir", "codegen"},
-    "object": {"base"},
+    "object": {"base", "codegen", "guest", "host", "ir", "translate"},
     "translate": {"base", "ir", "guest", "opt", "codegen", "host"},
     "runtime": {"base", "ir", "guest", "codegen", "host", "translate", "object"},
     "server": {"base", "translate", "object"},
@@ -31,12 +31,12 @@ BELOW = {
     "bpf": set(),
     "fuzz": {"base", "ir", "guest", "opt", "codegen", "host", "translate", "object"},
 }
-FREESTANDING = {"base", "ir", "guest", "opt", "codegen", "host", "translate", "runtime"}
+FREESTANDING = {"base", "ir", "guest", "opt", "codegen", "host", "translate", "object", "runtime"}
 C_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "limits.h", "stdalign.h", "stdnoreturn.h"}
 KERNEL_HEADERS = ("linux/", "asm/", "asm-generic/", "dragoman/", "drm/", "sound/", "mtd/", "rdma/", "scsi/", "video/")
 
 # What a generator writes to build/gen belongs to the folder that its prefix names.
-GENERATED = {"a64": "user/guest/aarch64", "x64": "user/host/x64"}
+GENERATED = {"translator": "include", "a64": "user/guest/aarch64", "x64": "user/host/x64"}
 
 # Headers that describe a whole class of folders to those beside them; they count as part of the layer below.
 CONTRACTS = {"user/guest/guest.h": "ir"}

@@ -8,7 +8,7 @@ set -eu
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make python3 binutils ;;
+	build) echo gcc libc6-dev make python3 binutils libssl-dev libzstd-dev libjson-c-dev ;;
 	demo)  echo apt dpkg tar "busybox-static|busybox" coreutils grep sed bash ;;
 	check) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross binutils-aarch64-linux-gnu \
 		    "qemu-user|qemu-user-static" libcapstone-dev ;;

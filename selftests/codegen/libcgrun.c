@@ -640,7 +640,7 @@ static bool context_to_state(struct a64_state *s, const struct region *r, const 
 	}
 	s->fpsr |= fpsr_of(f->mxcsr);
 	s->nzcv = x64_flags_to_nzcv(T->host.hflags);
-	s->pc = r->pc + (u64)(s64)(s32)m->pc_delta;
+	s->pc = r->pc + (u64)(s64)m->pc_delta;
 	if (m->flags_at != CG_FLAGS_MEM && m->flags_at != CG_FLAGS_DEAD)
 		s->nzcv = nzcv_of((u64)uc->uc_mcontext.gregs[REG_EFL], m->flags_at);
 	return m->flags_at != CG_FLAGS_DEAD;
@@ -910,7 +910,7 @@ void cg_dump(const char *file)
 
 		for (unsigned n = 0; n < r->o.cg.nmap; n++)
 			printf("  map %p insn %d flags_at %u%s\n", (void *)(r->o.cg.code + r->map[n].off),
-			       (int)(r->pc + (u64)(s64)(s32)r->map[n].pc_delta - CG_CODE) / 4, r->map[n].flags_at,
+			       (int)(r->pc + (u64)(s64)r->map[n].pc_delta - CG_CODE) / 4, r->map[n].flags_at,
 			       r->map[n].inside ? " inside" : "");
 		for (unsigned p = 0; p < 2; p++) {
 			f = fopen(file, "wb");

@@ -272,9 +272,6 @@ TEST_F(identity, writers_balance)
 	for (i = 0; i < 50; i++)
 		run(r, ARGV("./guest", "exit", "0"), NULL, NULL, NULL);
 	for (i = 0; i < 20; i++) {
-		struct rlimit none = { 3, 3 };
-
-		(void)none;
 		run(r, ARGV("./guest", "exec", "./nothing"), NULL, NULL, NULL);
 		EXPECT_EQ(ENOENT, r->error);
 	}

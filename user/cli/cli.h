@@ -49,6 +49,12 @@ int cli_usage(const struct cli_command *cmd, int status);
 /* Absolute path of the runtime in @path (PATH_MAX bytes); prints and returns -errno if there is none. */
 int cli_find_runtime(char *path);
 
+/* The server's path; -ENOENT: it is not installed. */
+int cli_find_server(char *path);
+
+/* Starts the user's own server if there is none and the environment does not say otherwise. Is there one now? */
+bool cli_start_server(void);
+
 /*
  * The sysroot that -L or DRAGOMAN_SYSROOT named (NULL: none) as an absolute path, since a guest may change its folder; "" for none
  * or "/". root has PATH_MAX bytes. 0, or prints and returns RUN_OWN_FAULT.

@@ -27,6 +27,7 @@ struct run_options {
 
 static const struct option long_options[] = {
 	{ "strace", no_argument, NULL, 's' },
+	{ "no-server", no_argument, NULL, 'S' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -66,6 +67,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case 's':
 			o->flags |= RT_FLAG_STRACE;
+			break;
+		case 'S':
+			setenv("DRAGOMAN_SERVER", "off", 1);	/* for what the program starts, too */
 			break;
 		case 'h':
 			cli_help(&cli_run);
@@ -122,8 +126,10 @@ static int run(int argc, char **argv)
 		status = program_find(argv[optind], root, path);
 	if (!status)
 		status = program_check(path, root);
-	if (!status)
+	if (!status) {
+		cli_start_server();
 		status = exec_runtime(&o, root, path, argc - optind, argv + optind);
+	}
 	return status;
 }
 
@@ -140,6 +146,7 @@ const struct cli_command cli_run = {
 	"  -E VAR=VAL   set a variable of the program's environment; may be repeated\n"
 	"  -0 ARGV0     what the program gets as argv[0]\n"
 	"  --strace     print the program's system calls on stderr\n"
+	"  --no-server  start no server of the user's own and use none (as DRAGOMAN_SERVER=off)\n"
 	"  --help       this text\n\n"
 	"A PROGRAM without a slash is looked for along PATH, below DIR first.\n",
 };

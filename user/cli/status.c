@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * dragoman status: which handler has each guest's programs now, ours or another's, and whether the runtime is
- * still the file that was registered. In: binfmt_misc as it is; out: text, or JSON with --json; exit 0.
+ * dragoman status: who has each guest's programs now (the module, a binfmt_misc entry of ours or another's), whether a server runs, how much it
+ * keeps, what programs wanted that is not implemented. In: sysfs, binfmt_misc, the server's own word; out: text, or JSON with --json; exit 0.
+ *
+ * Everything is collected into one JSON tree, which is printed as it is or put into words.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,6 +13,9 @@
 #include <unistd.h>
 
 #include "displaced.h"
+#include "status.h"
+
+#define MODULE_DIR "/sys/class/misc/dragoman-ctl"
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -24,11 +29,7 @@ static const char *const state_words[] = {
 	[RUNTIME_FINE] = "present", [RUNTIME_MISSING] = "missing", [RUNTIME_CHANGED] = "changed",
 };
 
-struct view {
-	const struct cli_guest *guest;
-	bool json, ours;
-	unsigned int count, active;
-};
+/* ------------------------------------------------------------ collecting */
 
 /* With F the kernel keeps the file that was there at registration, whatever the path names now. */
 static enum runtime_state runtime_state(const struct cli_guest *g, const char *path)
@@ -48,92 +49,160 @@ static enum runtime_state runtime_state(const struct cli_guest *g, const char *p
 	       RUNTIME_FINE : RUNTIME_CHANGED;
 }
 
-static void json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if ((unsigned char)*s < 0x20)
-			printf("\\u%04x", *s);
-		else
-			printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-	}
-	putchar('"');
-}
+struct handlers {
+	const struct cli_guest *guest;
+	struct json_object *list;
+	bool ours;
+	unsigned int active;
+};
 
-static void show_json(const struct binfmt_entry *e, bool ours, enum runtime_state state, bool first)
+static int add_handler(const struct binfmt_entry *e, void *arg)
 {
-	printf("%s{\"name\":", first ? "" : ",");
-	json_string(e->name);
-	printf(",\"ours\":%s,\"enabled\":%s,\"interpreter\":", ours ? "true" : "false", e->enabled ? "true" : "false");
-	json_string(e->interpreter);
-	printf(",\"flags\":");
-	json_string(e->flags);
-	printf(",\"file\":\"%s\"}", state_words[state]);
-}
-
-static void show_text(const struct binfmt_entry *e, bool ours, enum runtime_state state)
-{
-	printf("  %s: %s, %s, flags %s%s\n", e->name, e->enabled ? "on" : "off", e->interpreter, e->flags,
-	       ours ? " (dragoman)" : "");
-	if (state == RUNTIME_MISSING)
-		printf("    warning: %s does not exist any more%s\n", e->interpreter,
-		       ours ? "; install it and run `dragoman enable` again" : "");
-	if (state == RUNTIME_CHANGED)
-		printf("    warning: %s has changed since; the kernel keeps the old one until `dragoman enable` "
-		       "is run again\n", e->interpreter);
-}
-
-static int show(const struct binfmt_entry *e, void *arg)
-{
-	struct view *v = arg;
+	struct handlers *h = arg;
+	struct json_object *o = json_object_new_object();
+	enum runtime_state state;
 	char name[64];
 	bool ours;
-	enum runtime_state state;
 
-	binfmt_own_name(v->guest, name, sizeof(name));
+	binfmt_own_name(h->guest, name, sizeof(name));
 	ours = !strcmp(e->name, name);
-	state = ours ? runtime_state(v->guest, e->interpreter) :
+	state = ours ? runtime_state(h->guest, e->interpreter) :
 		access(e->interpreter, F_OK) ? RUNTIME_MISSING : RUNTIME_FINE;
-	if (v->json)
-		show_json(e, ours, state, !v->count);
-	else
-		show_text(e, ours, state);
-	v->count++;
-	v->active += e->enabled;
-	v->ours |= ours && e->enabled;
+	json_object_object_add(o, "name", json_object_new_string(e->name));
+	json_object_object_add(o, "ours", json_object_new_boolean(ours));
+	json_object_object_add(o, "enabled", json_object_new_boolean(e->enabled));
+	json_object_object_add(o, "interpreter", json_object_new_string(e->interpreter));
+	json_object_object_add(o, "flags", json_object_new_string(e->flags));
+	json_object_object_add(o, "file", json_object_new_string(state_words[state]));
+	json_object_array_add(h->list, o);
+	h->active += e->enabled;
+	h->ours |= ours && e->enabled;
 	return 0;
 }
 
-static bool binfmt_on(void)
+static long module_number(const char *guest, const char *name)
+{
+	char path[PATH_MAX], text[32];
+	long n = -1;
+
+	snprintf(path, sizeof(path), MODULE_DIR "/guest-%s/%s", guest, name);
+	if (cli_read_file(path, text, sizeof(text)) > 0)
+		sscanf(text, "%ld", &n);
+	return n;
+}
+
+/* NULL: the module does not know this guest, or is not loaded. */
+static struct json_object *module_guest(const struct cli_guest *g)
+{
+	static const char *const counts[] = { "execs", "refused", "failed" };
+	struct json_object *o;
+
+	if (module_number(g->name, "enabled") < 0)
+		return NULL;
+	o = json_object_new_object();
+	json_object_object_add(o, "enabled", json_object_new_boolean(module_number(g->name, "enabled") == 1));
+	json_object_object_add(o, "runtime", json_object_new_boolean(module_number(g->name, "runtime") == 1));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		json_object_object_add(o, counts[i], json_object_new_int64(module_number(g->name, counts[i])));
+	return o;
+}
+
+static struct json_object *guest_status(const struct cli_guest *g)
+{
+	struct json_object *o = json_object_new_object(), *module = module_guest(g);
+	struct handlers h = { .guest = g, .list = json_object_new_array() };
+	const char *active;
+	char path[PATH_MAX];
+
+	persist_path(g, path, sizeof(path));
+	binfmt_each(g, add_handler, &h);
+	active = status_flag(module, "enabled") && status_flag(module, "runtime") ? "module" :
+		 h.ours ? "dragoman" : h.active ? "other" : NULL;
+	json_object_object_add(o, "name", json_object_new_string(g->name));
+	json_object_object_add(o, "persistent", json_object_new_boolean(!access(path, F_OK)));
+	json_object_object_add(o, "handlers", h.list);
+	json_object_object_add(o, "module", module);
+	json_object_object_add(o, "active", active ? json_object_new_string(active) : NULL);
+	return o;
+}
+
+static const char *binfmt_state(void)
 {
 	char text[64];
 
-	return cli_read_file(BINFMT_DIR "/status", text, sizeof(text)) > 0 && !strncmp(text, "enabled", 7);
+	if (!binfmt_mounted())
+		return "not mounted";
+	return cli_read_file(BINFMT_DIR "/status", text, sizeof(text)) > 0 && !strncmp(text, "enabled", 7) ? "on" : "off";
 }
 
-static void guest_status(struct view *v)
+static struct json_object *collect(void)
 {
-	char path[PATH_MAX];
-	bool persistent;
+	struct json_object *o = json_object_new_object(), *guests = json_object_new_array();
 
-	persist_path(v->guest, path, sizeof(path));
-	persistent = !access(path, F_OK);
-	if (v->json) {
-		printf("{\"name\":\"%s\",\"persistent\":%s,\"handlers\":[", v->guest->name, persistent ? "true" : "false");
-		binfmt_each(v->guest, show, v);
-		printf("],\"active\":%s}", v->ours ? "\"dragoman\"" : v->active ? "\"other\"" : "null");
-		return;
+	for (const struct cli_guest *g = cli_guests; g->name; g++)
+		json_object_array_add(guests, guest_status(g));
+	json_object_object_add(o, "version", json_object_new_string(DRAGOMAN_VERSION));
+	json_object_object_add(o, "module", json_object_new_string(access(MODULE_DIR, F_OK) ? "not loaded" : "loaded"));
+	json_object_object_add(o, "binfmt_misc", json_object_new_string(binfmt_state()));
+	json_object_object_add(o, "guests", guests);
+	json_object_object_add(o, "server", status_server());
+	return o;
+}
+
+/* ------------------------------------------------------------ in words */
+
+static void print_handler(struct json_object *e)
+{
+	const char *interpreter = status_text(e, "interpreter"), *file = status_text(e, "file");
+	bool ours = status_flag(e, "ours");
+
+	printf("  %s: %s, %s, flags %s%s\n", status_text(e, "name"), status_flag(e, "enabled") ? "on" : "off", interpreter,
+	       status_text(e, "flags"), ours ? " (dragoman)" : "");
+	if (!strcmp(file, state_words[RUNTIME_MISSING]))
+		printf("    warning: %s does not exist any more%s\n", interpreter,
+		       ours ? "; install it and run `dragoman enable` again" : "");
+	if (!strcmp(file, state_words[RUNTIME_CHANGED]))
+		printf("    warning: %s has changed since; the kernel keeps the old one until `dragoman enable` "
+		       "is run again\n", interpreter);
+}
+
+static void print_guest(struct json_object *g)
+{
+	struct json_object *handlers = status_member(g, "handlers"), *module = status_member(g, "module");
+	size_t n = handlers ? json_object_array_length(handlers) : 0, active = 0;
+
+	printf("%s:%s\n", status_text(g, "name"), status_flag(g, "persistent") ? " (also after a reboot)" : "");
+	if (module)
+		printf("  kernel module: %s, %s, %lld programs started, %lld refused, %lld failed\n",
+		       status_flag(module, "enabled") ? "on" : "off", status_flag(module, "runtime") ? "has a runtime" : "no runtime",
+		       (long long)status_number(module, "execs"), (long long)status_number(module, "refused"),
+		       (long long)status_number(module, "failed"));
+	for (size_t i = 0; i < n; i++) {
+		print_handler(json_object_array_get_idx(handlers, i));
+		active += status_flag(json_object_array_get_idx(handlers, i), "enabled");
 	}
-	printf("%s:%s\n", v->guest->name, persistent ? " (also after a reboot)" : "");
-	if (binfmt_each(v->guest, show, v) < 0 || !v->count)
-		printf("  no handler; `dragoman enable %s` registers the runtime\n", v->guest->name);
-	if (v->ours && v->active > 1)
+	if (!n && !module)
+		printf("  no handler; `dragoman enable %s` registers the runtime\n", status_text(g, "name"));
+	if (active > 1 && !strcmp(status_text(g, "active"), "dragoman"))
 		printf("    warning: several handlers are on; the one registered last gets the programs\n");
+}
+
+static void print(struct json_object *o)
+{
+	const char *binfmt = status_text(o, "binfmt_misc");
+	struct json_object *guests = status_member(o, "guests");
+
+	printf("module: %s\n", status_text(o, "module"));
+	printf("binfmt_misc: %s\n", !strcmp(binfmt, "off") ? "switched off (echo 1 > " BINFMT_DIR "/status switches it on)" : binfmt);
+	for (size_t i = 0; i < json_object_array_length(guests); i++)
+		print_guest(json_object_array_get_idx(guests, i));
+	status_print_server(status_member(o, "server"));
 }
 
 static int run(int argc, char **argv)
 {
-	bool json = false, mounted;
+	struct json_object *o;
+	bool json = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
@@ -147,31 +216,22 @@ static int run(int argc, char **argv)
 		cli_error("status: takes no arguments");
 		return cli_usage(&cli_status, CLI_USAGE);
 	}
-	mounted = binfmt_mounted();
+	o = collect();
 	if (json)
-		printf("{\"version\":\"" DRAGOMAN_VERSION "\",\"binfmt_misc\":\"%s\",\"guests\":[",
-		       !mounted ? "not mounted" : binfmt_on() ? "on" : "off");
+		puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
-		printf("binfmt_misc: %s\n", !mounted ? "not mounted" : binfmt_on() ? "on" :
-		       "switched off (echo 1 > " BINFMT_DIR "/status switches it on)");
-	for (const struct cli_guest *g = cli_guests; g->name; g++) {
-		struct view v = { .guest = g, .json = json };
-
-		if (json && g != cli_guests)
-			putchar(',');
-		guest_status(&v);
-	}
-	if (json)
-		puts("]}");
+		print(o);
+	json_object_put(o);
 	return 0;
 }
 
 const struct cli_command cli_status = {
 	.name = "status",
-	.summary = "show who handles which architecture's programs",
+	.summary = "show who handles which programs, the server, the cache, what was not implemented",
 	.run = run,
 	.help =
 	"usage: dragoman status [--json]\n"
-	"Shows for each architecture which handlers are registered with binfmt_misc, whether they are on, their flags,\n"
-	"and whether the file registered is still there and the same.\n",
+	"Shows for each architecture whether the kernel module or which binfmt_misc handlers have its programs, and whether\n"
+	"the file registered is still there and the same; whether the server runs, what it keeps and how often programs found\n"
+	"there what they needed; which instructions and system calls programs wanted that are not implemented.\n",
 };

@@ -218,10 +218,12 @@ static int add_path(struct elf_set *set, const char *name, const char *root)
 static int run_translate(char **names, const char *root, int njobs)
 {
 	struct work w = { .njobs = njobs };
-	int status = 0, sock = cli_connect(NULL);
+	int status = 0, sock;
 
 	for (int i = 0; i < MAX_JOBS; i++)
 		w.job[i].sock = -1;
+	cli_start_server();
+	sock = cli_connect(NULL);
 	if (sock < 0) {
 		cli_error("translate: no server (%s); start it with `systemctl start dragomand.socket`, or run `dragomand --foreground`",
 			  strerror(-sock));

@@ -119,11 +119,31 @@ static int own_folder(char *dir)
 	return 0;
 }
 
+/* A program of ours: beside this one, or where it is installed. 0 or -ENOENT. */
+static int find_own(const char *name, char *path)
+{
+	static const char *const folders[] = { "", "../libexec/dragoman/" };
+	char dir[PATH_MAX], file[2 * PATH_MAX];
+
+	if (own_folder(dir))
+		strcpy(dir, ".");
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		snprintf(file, sizeof(file), "%s/%s%s", dir, folders[i], name);
+		if (realpath(file, path) && !access(path, X_OK))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+int cli_find_server(char *path)
+{
+	return find_own("dragomand", path);
+}
+
 int cli_find_runtime(char *path)
 {
-	static const char *const beside[] = { "dragoman-rt", "../libexec/dragoman/dragoman-rt" };
 	const char *given = getenv("DRAGOMAN_RUNTIME");
-	char dir[PATH_MAX], file[2 * PATH_MAX];
+	char dir[PATH_MAX];
 
 	if (given && *given) {
 		if (realpath(given, path) && !access(path, X_OK))
@@ -131,13 +151,10 @@ int cli_find_runtime(char *path)
 		cli_error("%s: %s; DRAGOMAN_RUNTIME has to name the runtime (dragoman-rt)", given, strerror(errno));
 		return -ENOENT;
 	}
+	if (!find_own("dragoman-rt", path))
+		return 0;
 	if (own_folder(dir))
 		strcpy(dir, ".");
-	for (size_t i = 0; i < sizeof(beside) / sizeof(*beside); i++) {
-		snprintf(file, sizeof(file), "%s/%s", dir, beside[i]);
-		if (realpath(file, path) && !access(path, X_OK))
-			return 0;
-	}
 	cli_error("no runtime: dragoman-rt is neither in %s nor in %s/../libexec/dragoman; "
 		  "build or install it, or name it in DRAGOMAN_RUNTIME", dir, dir);
 	return -ENOENT;

@@ -72,10 +72,9 @@ struct cg_entry {
  */
 struct cg_map {
 	u32 off;
-	u32 pc_delta;			/* pc = region pc + pc_delta (signed) */
+	s16 pc_delta;			/* pc = region pc + pc_delta: a region spans less than 32 KiB of guest code */
 	u8 flags_at;			/* enum cg_flags_at: where guest flags are from here on */
 	u8 inside;			/* not the instruction's beginning: only flags have moved */
-	u8 pad[2];
 };
 enum cg_flags_at {
 	CG_FLAGS_MEM,			/* in the host block */

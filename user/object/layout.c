@@ -17,10 +17,10 @@
 #define SIZE_ALIGN 65536ull
 
 /* Bytes for each guest instruction of the text, in quarters of bytes: room that is enough for a file all of which is code. */
-#define REGIONS_PER_INSN 16
+#define REGIONS_PER_INSN 10
 #define HOT_PER_INSN 76
-#define COLD_PER_INSN 56
-#define META_PER_INSN 96
+#define COLD_PER_INSN 48
+#define META_PER_INSN 72
 
 struct image {
 	u64 lo, hi;			/* addresses of the lowest and behind the highest byte, whole pages */
@@ -107,7 +107,7 @@ static int place_parts(struct dragoman_object *h)
 	h->index_size = n * 4;
 	size = parts(h, n);
 	/* a very large file: not all of its code will ever be run */
-	while (size > DRAGOMAN_OBJECT_MAX_SIZE - SIZE_ALIGN && h->index_size < DRAGOMAN_OBJECT_MAX_SIZE / 4)
+	while (size > DRAGOMAN_OBJECT_MAX_SIZE - SIZE_ALIGN && h->index_size <= DRAGOMAN_OBJECT_MAX_SIZE / 4 && n)
 		size = parts(h, n = n / 8 * 7);
 	if (size > DRAGOMAN_OBJECT_MAX_SIZE - SIZE_ALIGN)
 		return -7;

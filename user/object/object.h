@@ -14,11 +14,13 @@
 /* --- layout.c */
 
 /* Guest instructions of a region, at most. Larger than what the runtime makes while a thread waits: see docs/object-format.md. */
-#define OBJ_REGION_INSNS 96
+#define OBJ_REGION_INSNS 256
+#define OBJ_MAX_REGION_INSNS 512
 
 /* Room that a region may need. */
 #define OBJ_MAX_HOT 65536u
 #define OBJ_MAX_COLD 65536u
+#define OBJ_MAX_META 32768u
 
 /* What decides a layout beside the file. */
 struct obj_key {
@@ -30,6 +32,14 @@ struct obj_key {
  * executable segment that is mapped from the file; -E2BIG: would be larger than DRAGOMAN_OBJECT_MAX_SIZE.
  */
 int obj_layout(struct dragoman_object *h, const struct guest *guest, const void *file, u64 size, const struct obj_key *key);
+
+/* --- starts.c */
+
+/*
+ * Calls fn for each place (bytes from text_lo) where the ELF file says that a function begins; some come more than once.
+ * For translation ahead of time.
+ */
+void obj_starts(const struct dragoman_object *h, const void *file, u64 size, void (*fn)(void *ctx, u32 pc), void *ctx);
 
 /* --- read.c: trusts nothing */
 
@@ -94,6 +104,8 @@ int obj_writer_translate(struct obj_writer *w, u32 pc);
  * call), in the order found; false: none left.
  */
 bool obj_writer_next(struct obj_writer *w, u32 *pc);
+/* --- verify.c */
+
 /*
  * Translates region r of object h again, and compares all that belongs to it, but for links, which may be made or not.
  * 0 equal; -EBADMSG different. For DRAGOMAN_VERIFY and `dragoman cache verify`. memory: obj_verify_size bytes, zeroed

@@ -19,16 +19,28 @@ static const void *fetch(void *ctx, u64 pc, size_t *avail)
 	return *avail ? w->file + pc : NULL;
 }
 
+static bool among(const u32 *p, u32 n, u32 x)
+{
+	while (n--)
+		if (*p++ == x)
+			return true;
+	return false;
+}
+
 static bool known(void *ctx, u64 pc)
 {
 	struct obj_work *w = ctx;
-	u64 off = pc - w->h->text_lo;
+	const struct dragoman_object *h = w->h;
+	u64 off = pc - h->text_lo;
 
-	if (off >= w->h->text_hi - w->h->text_lo || w->nstop == OBJ_MAX_STOP || !w->known(w, (u32)off))
+	if (off >= h->text_hi - h->text_lo)
 		return false;
-	for (u32 k = 0; k < w->nstop; k++)
-		if (w->stop[k] == off)
-			return true;
+	if (w->again ? !among(obj_stops(h, w->again), w->again->nstop, (u32)off) : !*obj_index(h, (u32)off))
+		return false;
+	if (among(w->stop, w->nstop, (u32)off))
+		return true;
+	if (w->nstop == OBJ_MAX_STOP)
+		return false;
 	w->stop[w->nstop++] = (u32)off;
 	return true;
 }

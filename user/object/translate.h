@@ -15,10 +15,13 @@ struct obj_work {
 	const struct dragoman_object *h;
 	const u8 *file;
 	u64 file_size;
-	/* Is pc (bytes from text_lo) where the region is to end, because it is translated already? */
-	bool (*known)(struct obj_work *w, u32 pc);
+	/*
+	 * A region ends where it meets what is translated already: by the index; or, when region `again` is made once more,
+	 * by what it was then.
+	 */
+	const struct dragoman_region *again;
 	u32 nstop;
-	u32 stop[OBJ_MAX_STOP];		/* the places for which the answer was yes */
+	u32 stop[OBJ_MAX_STOP];		/* these places */
 	struct cg_entry entry[512];
 	struct cg_map map[1024];
 	u32 retsite[512], site[1024];

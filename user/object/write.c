@@ -204,11 +204,6 @@ static void publish(struct obj_writer *w, const struct translate_out *o, u32 pc)
 	announce(h);
 }
 
-static bool is_known(struct obj_work *k, u32 pc)
-{
-	return *obj_index(k->h, pc) != 0;
-}
-
 int obj_writer_translate(struct obj_writer *w, u32 pc)
 {
 	struct dragoman_object *h = w->h;
@@ -220,7 +215,6 @@ int obj_writer_translate(struct obj_writer *w, u32 pc)
 		return 0;
 	if (!has_room(h))
 		return -28;	/* -ENOSPC */
-	w->work->known = is_known;
 	if (obj_work_translate(w->work, &o, w->guest, (u8 *)h, pc, h->hot_used, h->cold_used, h->pool_used)) {
 		__atomic_store_n(obj_index(h, pc), DRAGOMAN_INDEX_NEVER, __ATOMIC_RELEASE);
 		announce(h);
@@ -279,22 +273,4 @@ struct obj_writer *obj_writer_open(void *memory, void *map, const struct guest *
 	w->waiting = (struct waiting *)p;
 	take_over(w);
 	return w;
-}
-
-/* --- verification ------------------------------------------------------------------------------------------------------ */
-
-size_t obj_verify_size(const struct dragoman_object *h)
-{
-	return h->size + obj_work_size();
-}
-
-struct verify {
-	struct obj_work *work;		/* the second translation's outputs */
-	const struct dragoman_object *h;
-	const struct dragoman_region *r;
-};
-/* Ends where the first translation ended: what was known to it is written down. */
-static const struct dragoman_region *verified(struct obj_work *k)
-{
-	return (const struct dragoman_region *)(k + 1);
 }

@@ -183,7 +183,10 @@ static bool known(void *ctx, u64 pc)
 {
 	struct make_ctx *m = ctx;
 
-	return rt_cache_find(m->c, key_of(m->t, pc)) != NULL;
+	struct rt_view *missing;
+	struct rt_entry e;
+
+	return rt_view_entry(m->t, pc, &e, &missing) || rt_cache_find(m->c, key_of(m->t, pc));
 }
 
 static bool slow_fp(void *ctx, u64 pc)
@@ -317,6 +320,28 @@ static void patch(u8 *disp, const u8 *target)
 	__atomic_store_n((s32 *)disp, (s32)(target - (disp + 4)), __ATOMIC_RELEASE);
 }
 
+/* The list of an entry's links. */
+static struct rt_link **incoming(struct rt_entry *e)
+{
+	return e->view ? &e->view->incoming : &e->region->incoming;
+}
+
+/*
+ * The target is too far for a direct jump: from now on the stub looks it up without coming here. The displacement of the stub's
+ * last instruction, jmp [rbp + FN_LINK], changes in its lowest byte.
+ */
+static void leave_by_exit(struct x64_site *site)
+{
+	u32 link = X64_FN + 8 * X64_FN_LINK - X64_BIAS, leave = X64_FN + 8 * X64_FN_EXIT - X64_BIAS, disp;
+	u8 *p = (u8 *)site;
+
+	while (p[-1] == 0xcc)
+		p--;
+	__builtin_memcpy(&disp, p - 4, 4);
+	if (p[-6] == 0xff && p[-5] == 0xa5 && disp == link && (link ^ leave) < 256)
+		__atomic_store_n(p - 4, (u8)leave, __ATOMIC_RELAXED);
+}
+
 void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e)
 {
 	u8 *base = (u8 *)site, *where = base + site->disp;
@@ -324,12 +349,15 @@ void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e
 	struct rt_link *l;
 	unsigned n = 0;
 
-	if (far != (s32)far)
+	if (far != (s32)far) {
+		if (e->view)
+			leave_by_exit(site);
 		return;
+	}
 	if (e->needs_flags && site->tail)
 		where = base + site->tail;
 	/* another thread was quicker; or the list has it */
-	for (l = e->region->incoming; l && n++ < 8; l = l->next)
+	for (l = *incoming(e); l && n++ < 8; l = l->next)
 		if (l->tail_or_disp == where && l->target == e->host) {
 			patch(where, e->host);
 			return;
@@ -341,26 +369,51 @@ void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e
 		l = rt_cache_meta(c, sizeof(*l));
 	if (!l)
 		return;
-	*l = (struct rt_link){ .next = e->region->incoming, .site = site, .tail_or_disp = where, .target = e->host };
-	e->region->incoming = l;
+	*l = (struct rt_link){ .next = *incoming(e), .site = site, .tail_or_disp = where, .target = e->host };
+	*incoming(e) = l;
 	patch(where, e->host);
+}
+
+/* The guest flags in EFLAGS are saved, then on to target. NULL: no room. */
+static u8 *make_flags_entry(struct rt_cache *c, u8 *target)
+{
+	struct rt_chunk *k = c->cur;
+	struct x64_buf b = { k->cold, k->cold, k->pool };
+	s64 far = target - k->cold;
+	u8 *at = k->cold;
+
+	if (k->pool - k->cold <= 4096)
+		return NULL;
+	cg_flags_store(&b, CG_FLAGS_SUB);
+	if (far < INT32_MAX - 4096 && far > INT32_MIN + 4096) {
+		x64_patch32(x64_jmp32(&b), target);
+	} else {
+		x64_jmp_m(&b, x64_mrip(b.p + 6));
+		x64_q(&b, (u64)target);
+	}
+	k->cold = (u8 *)ALIGN_UP((u64)b.p, 16ull);
+	return at;
+}
+
+static u8 *shared_flags_entry(struct rt_cache *c, u8 *target)
+{
+	struct rt_flags_entry *f = &c->flags_entry[(u64)target >> 4 & (ARRAY_SIZE(c->flags_entry) - 1)];
+
+	if (f->target != target) {
+		f->host = make_flags_entry(c, target);
+		f->target = f->host ? target : NULL;
+	}
+	return f->host;
 }
 
 u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e)
 {
-	struct rt_chunk *k = c->cur;
-	s64 far = e->host - k->cold;
-
 	if (!e->needs_flags)
 		return e->host;
-	if (!e->flags_host && k->pool - k->cold > 4096 && far == (s32)far) {
-		struct x64_buf b = { k->cold, k->cold, k->pool };
-
-		cg_flags_store(&b, CG_FLAGS_SUB);
-		x64_patch32(x64_jmp32(&b), e->host);
-		e->flags_host = k->cold;
-		k->cold = (u8 *)ALIGN_UP((u64)b.p, 16ull);
-	}
+	if (e->view)
+		return shared_flags_entry(c, e->host);
+	if (!e->flags_host)
+		e->flags_host = make_flags_entry(c, e->host);
 	return e->flags_host;
 }
 
@@ -372,6 +425,20 @@ static void unlink_site(struct rt_link *l)
 		patch(l->tail_or_disp, base + l->site->stub);
 	else
 		patch(l->tail_or_disp, l->tail_or_disp + 4);
+}
+
+void rt_cache_unlink(struct rt_cache *c, struct rt_view *v)
+{
+	struct rt_link *l, *next;
+
+	for (l = v->incoming; l; l = next) {
+		next = l->next;
+		unlink_site(l);
+		l->next = c->free_links;
+		c->free_links = l;
+	}
+	v->incoming = NULL;
+	__builtin_memset(c->flags_entry, 0, sizeof(c->flags_entry));
 }
 
 /* --- host pc -> region ------------------------------------------------------------------------------------------- */
@@ -391,14 +458,14 @@ static struct rt_region *chunk_region(const struct rt_chunk *k, u64 host)
 	return lo < n && host >= (u64)k->region[lo]->hot ? k->region[lo] : NULL;
 }
 
-struct rt_region *rt_cache_region_at(u64 host)
+struct rt_region *rt_cache_region_at(u64 host, struct rt_region *tmp)
 {
 	struct rt_cache *c = rt.cache;
 
 	for (u32 n = 0; n < __atomic_load_n(&c->nchunk, __ATOMIC_ACQUIRE); n++)
 		if (host >= (u64)c->chunk[n].base && host < (u64)c->chunk[n].hot_end)
 			return chunk_region(&c->chunk[n], host);
-	return NULL;
+	return rt_view_region(host, tmp) ? tmp : NULL;
 }
 
 const struct cg_map *rt_region_map(const struct rt_region *r, u64 host)
@@ -426,14 +493,14 @@ bool rt_pc_in_code(u64 host)
 	for (u32 k = 0; k < __atomic_load_n(&c->nchunk, __ATOMIC_ACQUIRE); k++)
 		if (host >= (u64)c->chunk[k].base && host < (u64)c->chunk[k].end)
 			return true;
-	return false;
+	return rt_view_in_code(host);
 }
 
 bool rt_pc_entering(u64 host)
 {
 	const struct x64_glue *g = &rt.cache->glue;
 
-	for (unsigned k = 0; k < 3; k++)
+	for (unsigned k = 0; k < X64_ENTERING; k++)
 		if (host >= g->entering[k][0] && host < g->entering[k][1])
 			return true;
 	return false;
@@ -562,6 +629,10 @@ static void free_links(struct rt_cache *c, struct rt_region *r)
 
 void rt_region_kill(struct rt_cache *c, struct rt_region *r)
 {
+	if (r->view) {
+		rt_view_drop_locked(c, r->view);
+		return;
+	}
 	if (r->state == RT_REGION_DEAD)
 		return;
 	change_entries(c, r, DROP);
@@ -588,6 +659,7 @@ void rt_cache_clear_tables(struct rt_cache *c)
 	__builtin_memset(c->table, 0, sizeof(*c->table) << c->table_bits);
 	__builtin_memset(c->page, 0, PAGE_BUCKETS * sizeof(*c->page));
 	c->nentries = 0;
+	__builtin_memset(c->flags_entry, 0, sizeof(c->flags_entry));
 }
 
 /*
@@ -644,10 +716,24 @@ static bool get(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	return make(c, t, pc) != NULL;
 }
 
+struct rt_entry *rt_cache_peek(struct rt_thread *t, u64 pc, struct rt_view **missing)
+{
+	struct rt_cache *c = rt.cache;
+	struct rt_entry *e;
+
+	if (rt_view_entry(t, pc, &c->shared, missing))
+		return &c->shared;
+	e = rt_cache_find(c, key_of(t, pc));
+	if (e)
+		*missing = NULL;
+	return e;
+}
+
 struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc)
 {
 	struct rt_cache *c = rt.cache;
-	struct rt_entry *e = rt_cache_find(c, key_of(t, pc));
+	struct rt_view *missing;
+	struct rt_entry *e = rt_cache_peek(t, pc, &missing);
 
 	if (likely(e))
 		return e;
@@ -661,6 +747,7 @@ void rt_cache_go_strict(struct rt_cache *c)
 	if (c->strict_flags)
 		return;
 	c->strict_flags = true;
+	rt_view_drop_all_locked(c);
 	for (u32 n = 0; n < c->nchunk; n++)
 		for (u32 k = 0; k < c->chunk[n].nregion; k++)
 			rt_region_kill(c, c->chunk[n].region[k]);

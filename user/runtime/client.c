@@ -17,8 +17,10 @@
 
 #include "object/object.h"
 #include "runtime/client.h"
+#include "runtime/objfile.h"
 #include "runtime/core.h"
 #include "runtime/sys.h"
+#include "translator_id.h"
 
 #define SOCK_SEQPACKET_ 5
 #define SOCK_CLOEXEC_ 02000000
@@ -68,7 +70,7 @@ struct place {
 
 static struct client {
 	u32 lock;
-	bool off, secure;
+	bool off, secure, verify;
 	u8 nplace;
 	s8 works;			/* place where a server answered last, -1 unknown */
 	u32 uid;
@@ -84,7 +86,7 @@ static struct client {
 	u32 nreported[2];
 } client = { .works = -1 };
 
-extern const u8 obj_translator_id[32];
+static const u8 translator_id[32] = DRAGOMAN_TRANSLATOR_ID;
 
 static u64 now(void)
 {
@@ -135,6 +137,7 @@ static void add_own_place(const struct rt_client_setup *s)
 void rt_client_init(const struct rt_client_setup *s)
 {
 	client.secure = s->secure;
+	client.verify = s->verify;
 	client.uid = s->uid;
 	if (!s->secure && s->off && s->off[0] == 'o' && s->off[1] == 'f' && s->off[2] == 'f' && !s->off[3])
 		client.off = true;
@@ -150,14 +153,33 @@ void rt_client_init(const struct rt_client_setup *s)
 		add_own_place(s);
 }
 
+/* A time that is too far away is nonsense: somebody else's clock. */
 static bool quiet(void)
 {
-	return client.quiet_until && now() < client.quiet_until;
+	u64 t;
+
+	if (likely(!client.quiet_until))
+		return false;
+	t = now();
+	return t < client.quiet_until && client.quiet_until - t <= QUIET_LATE_MAX;
+}
+
+/* What a child may know: the place, and until when there is nothing to be found. Times are the machine's. */
+u64 rt_client_hint(void)
+{
+	return (client.quiet_until & ~15ull) | (u64)(client.works + 1);
+}
+
+void rt_client_take_hint(u64 hint)
+{
+	client.quiet_until = hint & ~15ull;
+	if ((hint & 15) <= client.nplace)
+		client.works = (s8)((hint & 15) - 1);
 }
 
 bool rt_client_on(void)
 {
-	return client.nplace && !client.off && !quiet();
+	return rt_objfile_options()[0] || (client.nplace && !client.off && !quiet());
 }
 
 void rt_client_stop(void)
@@ -318,7 +340,7 @@ static bool ask(int fd, const int *fds, unsigned n, u64 features, struct packet 
 		.flags = DRG_ATTACH_NOWAIT,
 	};
 
-	__builtin_memcpy(a.translator, obj_translator_id, sizeof(a.translator));
+	__builtin_memcpy(a.translator, translator_id, sizeof(a.translator));
 	if (!send_message(fd, &a, sizeof(a), fds, n))
 		return false;
 	if (!wait_readable(fd, now() + RT_CLIENT_DEADLINE_US * 1000ull)) {
@@ -363,6 +385,8 @@ bool rt_client_unchanged(const struct rt_offered *o, int fd)
 {
 	struct drg_file f;
 
+	if (unlikely(o->object == RT_OBJFILE_ID))
+		return true;
 	return identity(fd, &f, client.secure) && !__builtin_memcmp(&f, &o->file, sizeof(f));
 }
 
@@ -387,7 +411,7 @@ static bool object_is_good(struct rt_offered *o, u64 features)
 	if (sys(__NR_fstat, o->fd, &st) || sys(__NR_pread64, o->fd, &o->head, sizeof(o->head), 0) != sizeof(o->head))
 		return false;
 	return (u64)st.st_size == h->size && !obj_check_header(h, h->size, &why) &&
-	       !__builtin_memcmp(h->translator, obj_translator_id, sizeof(h->translator)) && !(h->features & ~features) &&
+	       !__builtin_memcmp(h->translator, translator_id, sizeof(translator_id)) && !(h->features & ~features) &&
 	       h->machine == rt.guest->elf_machine && h->file_size == o->file.size;
 }
 
@@ -409,8 +433,11 @@ static void take_offer(const struct packet *p, const int *fds, unsigned n, struc
 		o->object = a->file[i].object;
 		o->generation = a->generation;
 		o->file = a->file[i].file;
-		if (rt_client_unchanged(o, fds[i]) && object_is_good(o, a->features))
+		if (rt_client_unchanged(o, fds[i]) && object_is_good(o, a->features)) {
+			if (unlikely(client.verify))
+				rt_verify_object(o, fds[i]);
 			continue;
+		}
 		sys(__NR_close, o->fd);
 		o->fd = -1;
 	}
@@ -445,6 +472,8 @@ int rt_client_attach(const int *fds, unsigned n, u64 features, struct rt_offer *
 	int err;
 
 	out->n = 0;
+	if (unlikely(rt_objfile_options()[0]))
+		return rt_objfile_attach(fds, n, features, out);
 	if (client.off || !client.nplace || !n || n > RT_OFFERS)
 		return -ENOENT;
 	rt_lock(&client.lock);

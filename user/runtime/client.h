@@ -38,6 +38,9 @@ struct rt_client_setup {
 	bool verify;			/* DRAGOMAN_VERIFY=1 */
 };
 void rt_client_init(const struct rt_client_setup *setup);
+/* For the runtime of a program that this one executes: saves it a search. */
+u64 rt_client_hint(void);
+void rt_client_take_hint(u64 hint);
 /* Is it worth while to ask? False while there is no server. */
 bool rt_client_on(void);
 /* From now on there are no views in this process: strict modes, tracing. */
@@ -71,5 +74,8 @@ void rt_client_lock(void);
 void rt_client_unlock(void);
 /* In the child. */
 void rt_client_after_fork(void);
+
+/* verify.c: translates all of an object again; ends the process if something differs. fd: the guest file. */
+void rt_verify_object(const struct rt_offered *o, int fd);
 
 #endif

@@ -9,7 +9,7 @@
  *     empties the return stack), or
  *   - is in a system call (idle): coming back, it looks at the epoch before it uses the address it has kept.
  * A thread in old code meets an INT3 soon, and so comes to rt_cache_sync. All is under rt.cache->lock, but idle, for which
- * see past_epoch().
+ * see rt_cache_past_epoch().
  */
 #include <linux/membarrier.h>
 #include <linux/mman.h>
@@ -121,6 +121,8 @@ void rt_cache_sync(struct rt_cache *c, struct rt_thread *t)
 {
 	if (likely(t->epoch == c->epoch))
 		return;
+	/* the glue fills the caches without the lock: what it did meanwhile may lead into a view that was dropped */
+	rt_forget_jumps(t);
 	t->host.g_rsp = t->host.rstack_hi;
 	t->epoch = c->epoch;
 }
@@ -141,7 +143,7 @@ static bool barrier_everywhere(void)
  * system call clears idle and then reads the epoch; we have written the epoch and read idle behind a barrier on all of
  * them: if it has read the old epoch, we see that it is not idle.
  */
-static bool past_epoch(const struct rt_thread *self, u64 epoch)
+bool rt_cache_past_epoch(const struct rt_thread *self, u64 epoch)
 {
 	bool ok = true;
 
@@ -163,7 +165,7 @@ static struct rt_chunk *chunk_again(struct rt_cache *c, const struct rt_thread *
 	for (u32 n = 0; n < c->nchunk; n++) {
 		struct rt_chunk *k = &c->chunk[n];
 
-		if (k->retired && past_epoch(self, k->retired)) {
+		if (k->retired && rt_cache_past_epoch(self, k->retired)) {
 			chunk_open(k);
 			return k;
 		}
@@ -195,6 +197,7 @@ static void flush(struct rt_cache *c)
 	c->free_links = NULL;
 	c->garbage = 0;
 	c->nlive = 0;
+	rt_view_forget_links();
 	rt_cache_clear_tables(c);
 	forget_all_jumps();
 	__atomic_store_n(&c->epoch, c->epoch + 1, __ATOMIC_RELEASE);

@@ -18,7 +18,7 @@
 
 bool rt_context_at_boundary(struct rt_thread *t, const struct rt_ucontext *uc)
 {
-	struct rt_region *r = rt_cache_region_at(uc->mc.rip);
+	struct rt_region tmp, *r = rt_cache_region_at(uc->mc.rip, &tmp);
 	const struct cg_map *m;
 
 	(void)t;
@@ -84,7 +84,7 @@ static u32 eflags_to_nzcv(u64 e, u8 kind)
 void rt_context_to_state(struct rt_thread *t, const struct rt_ucontext *ucp)
 {
 	struct rt_ucontext *uc = (struct rt_ucontext *)ucp;
-	struct rt_region *r = rt_cache_region_at(uc->mc.rip);
+	struct rt_region tmp, *r = rt_cache_region_at(uc->mc.rip, &tmp);
 	u8 home[96];
 
 	x64_homes(rt.guest, rt.features, home);
@@ -97,7 +97,7 @@ void rt_context_to_state(struct rt_thread *t, const struct rt_ucontext *ucp)
 	if (r) {
 		const struct cg_map *m = rt_region_map(r, uc->mc.rip);
 
-		t->a64.pc = r->pc + (u64)(s64)(s32)m->pc_delta;
+		t->a64.pc = r->pc + (u64)(s64)m->pc_delta;
 		if (m->flags_at != CG_FLAGS_MEM && m->flags_at != CG_FLAGS_DEAD)
 			t->a64.nzcv = eflags_to_nzcv(uc->mc.eflags, m->flags_at);
 	}
@@ -213,10 +213,13 @@ static bool tagged_address(struct rt_thread *t, struct rt_ucontext *uc)
  * Floating point that the host's unit does differently: an operation that makes a default NaN, reads a signalling NaN or
  * converts out of range. A place that does so often is made again, with the evaluator inline.
  */
+#define TRAPS 8
+#define SHARED_TRAPS 200		/* it costs all of the object's code */
+
 static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 {
 	struct rt_cache *c = rt.cache;
-	struct rt_region *r = rt_cache_region_at(uc->mc.rip);
+	struct rt_region tmp, *r = rt_cache_region_at(uc->mc.rip, &tmp);
 	u64 pc, addr;
 	u32 h;
 
@@ -233,7 +236,7 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 		c->trap_pc[h] = pc;
 		c->trap_count[h] = 0;
 	}
-	if (++c->trap_count[h] == 8 && r) {
+	if (++c->trap_count[h] == (r && r->view ? SHARED_TRAPS : TRAPS) && r) {
 		rt_lock(&c->lock);
 		if (c->nslow_fp < ARRAY_SIZE(c->slow_fp)) {
 			c->slow_fp[c->nslow_fp++] = pc;
@@ -252,7 +255,7 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 static bool invalidated(struct rt_thread *t, struct rt_ucontext *uc)
 {
 	u64 at = uc->mc.rip - 1;
-	struct rt_region *r = rt_cache_region_at(at);
+	struct rt_region tmp, *r = rt_cache_region_at(at, &tmp);
 
 	if (!r)
 		return false;

@@ -8,6 +8,7 @@
 #include "codegen/host.h"
 #include "host/x64/glue.h"
 #include "runtime/rt.h"
+#include "runtime/view.h"
 
 #define RT_CHUNK_HOT (16u << 20)	/* bytes of hot code in a chunk, if limits allow */
 #define RT_MAX_CHUNKS 32
@@ -43,6 +44,7 @@ struct rt_region {
 	u8 npages;
 	u8 state;			/* enum rt_region_state */
 	u8 strict;			/* enum rt_fp */
+	const struct rt_view *view;	/* it stands for one of shared code: only pc, pc_lo, pc_hi and hot .. retsite are valid */
 };
 
 /* One mapping: hot code, cold code growing up, constants growing down, the table of regions, what describes them. */
@@ -65,6 +67,12 @@ struct rt_entry {
 	u8 *flags_host;			/* as host, but saves the guest flags that EFLAGS hold first; NULL: not made yet */
 	u32 needs_flags;
 	u32 hidden;			/* its region is */
+	struct rt_view *view;		/* it is made up for shared code; there is no region */
+};
+
+/* Where shared code is entered with guest flags in EFLAGS; see rt_cache_flags_entry. */
+struct rt_flags_entry {
+	u8 *target, *host;
 };
 
 struct rt_cache {
@@ -89,6 +97,8 @@ struct rt_cache {
 	u8 trap_count[64];
 	u64 slow_fp[256];		/* pcs whose FP operations go through the evaluator */
 	u32 nslow_fp;
+	struct rt_entry shared;		/* what rt_cache_get returned last, if that was in shared code */
+	struct rt_flags_entry flags_entry[128];	/* by hash of target */
 	bool strict_flags;
 	u32 xsave_hi16;			/* offset of ZMM16-31 in the extended state, 0: none */
 };
@@ -104,8 +114,13 @@ static inline void rt_lock(u32 *l)
 
 void rt_unlock(u32 *l);
 
-/* Finds or makes the translation of pc for t. NULL: pc cannot be executed. Takes the lock. */
+/*
+ * Finds the code of pc for t, shared code first, or makes a translation. NULL: pc cannot be executed. Lock held; the result is
+ * valid until it is given back.
+ */
 struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc);
+/* The same, but makes nothing. *missing: the view in which it would be, if it will have it one day. */
+struct rt_entry *rt_cache_peek(struct rt_thread *t, u64 pc, struct rt_view **missing);
 /* Also under the lock: the entry if there is one. */
 struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key);
 int rt_cache_init(void);
@@ -113,7 +128,11 @@ int rt_cache_init(void);
 u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e);
 /* Links a site to an entry (lock held). */
 void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e);
-/* codemem.c. A chunk with room for self to go on, as c->cur; may flush. 0 or -ENOMEM. */
+/* Undoes the links to a view (lock held). */
+void rt_cache_unlink(struct rt_cache *c, struct rt_view *v);
+/* codemem.c. Has everybody but self, who will sync next, left what was given up at the end of epoch? */
+bool rt_cache_past_epoch(const struct rt_thread *self, u64 epoch);
+/* A chunk with room for self to go on, as c->cur; may flush. 0 or -ENOMEM. */
 int rt_cache_new_chunk(struct rt_cache *c, struct rt_thread *self);
 /* t holds no host address but the one that it will be given now. Lock held. */
 void rt_cache_sync(struct rt_cache *c, struct rt_thread *t);
@@ -125,11 +144,11 @@ void rt_core_unmap(void *p, size_t len);
 /* cache.c, for codemem.c: nothing is to run in it any more; its tables are emptied separately. */
 void rt_region_retire(struct rt_region *r);
 void rt_cache_clear_tables(struct rt_cache *c);
-/* The region whose hot code holds this host address, stale ones included; NULL. No lock. */
-struct rt_region *rt_cache_region_at(u64 host_pc);
+/* The region whose hot code holds this host address, stale ones included; NULL. In shared code: *tmp. No lock. */
+struct rt_region *rt_cache_region_at(u64 host_pc, struct rt_region *tmp);
 /* The map entry for an address in a region: the last one at or before it. */
 const struct cg_map *rt_region_map(const struct rt_region *r, u64 host_pc);
-/* The translation is not to be used again, whatever the guest code. Lock held. */
+/* The translation is not to be used again, whatever the guest code (of shared code: none of its object). Lock held. */
 void rt_region_kill(struct rt_cache *c, struct rt_region *r);
 /* From now on guest flags survive calls and returns: everything is made again. Lock held. */
 void rt_cache_go_strict(struct rt_cache *c);

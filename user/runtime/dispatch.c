@@ -10,6 +10,7 @@
 
 #include "guest/aarch64/state.h"
 #include "ir/eval.h"
+#include "runtime/client.h"
 #include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/sys.h"
@@ -72,7 +73,25 @@ static void fetch_fault(struct rt_thread *t, u64 pc)
 		rt_signal_raise(t, SIGSEGV, code, pc, false);
 }
 
-u64 rt_go(struct rt_thread *t, u64 pc)
+/*
+ * Takes the lock, to look for pc. If an object is to have its code and has not, its worker is told first, and gets the time
+ * that the client gives it: a view that is used here lives until this thread syncs.
+ */
+static void lock_for(struct rt_thread *t, u64 pc)
+{
+	struct rt_cache *c = rt.cache;
+	struct rt_view *v;
+	bool more = true;
+
+	rt_lock(&c->lock);
+	for (unsigned n = 0; more && n < 4 && !rt_cache_peek(t, pc, &v) && v; n++) {
+		rt_unlock(&c->lock);
+		more = rt_client_miss(v->object, v->generation, (u32)(pc - v->x.text), (u32 *)&v->head->publish);
+		rt_lock(&c->lock);
+	}
+}
+
+static u64 go(struct rt_thread *t, u64 pc, bool direct)
 {
 	struct rt_cache *c = rt.cache;
 
@@ -81,12 +100,13 @@ u64 rt_go(struct rt_thread *t, u64 pc)
 		u64 host;
 
 		t->a64.pc = pc;
-		rt_lock(&c->lock);
+		lock_for(t, pc);
 		e = rt_cache_get(t, pc);
 		rt_cache_sync(c, t);
 		if (likely(e)) {
 			host = (u64)e->host;
-			remember(t, pc, e->host);
+			if (!direct || e->needs_flags != CG_FLAGS_READ)
+				remember(t, pc, e->host);
 			rt_unlock(&c->lock);
 			return host;
 		}
@@ -97,14 +117,26 @@ u64 rt_go(struct rt_thread *t, u64 pc)
 	}
 }
 
+u64 rt_go(struct rt_thread *t, u64 pc)
+{
+	return go(t, pc, false);
+}
+
+/* What reads guest flags is not to be found in the jump cache by on_lookup's callers because of a direct exit. */
+static u64 on_exit(void *p, u64 target)
+{
+	return go(p, target, true);
+}
+
 static u64 on_lookup(void *p, u64 target)
 {
 	struct rt_thread *t = p;
 	struct rt_cache *c = rt.cache;
+	struct rt_view *missing;
 	struct rt_entry *e;
 
 	rt_lock(&c->lock);
-	e = rt_cache_find(c, target | t->strict_fp);
+	e = rt_cache_peek(t, target, &missing);
 	/* the guest's flags are wanted by code that was reached by a call or return: what we took for dead was not */
 	if (e && e->needs_flags == CG_FLAGS_READ)
 		rt_cache_go_strict(c);
@@ -128,7 +160,7 @@ static u64 on_lookup_flags(void *p, u64 target)
 	struct rt_entry *e;
 	u8 *host;
 
-	rt_lock(&c->lock);
+	lock_for(t, target);
 	e = rt_cache_get(t, target);
 	host = e && !(rt.flags & RT_FLAG_TRACE) ? rt_cache_flags_entry(c, e) : NULL;
 	if (host) {
@@ -149,7 +181,7 @@ static u64 on_link(void *p, u64 target, u64 site)
 	u64 host, epoch = t->epoch;
 
 	t->a64.pc = target;
-	rt_lock(&c->lock);
+	lock_for(t, target);
 	if (unlikely(((struct x64_site *)site)->flags & X64_SITE_STRICT))
 		rt_cache_go_strict(c);
 	e = rt_cache_get(t, target);
@@ -332,6 +364,7 @@ static void set_fpcr(struct rt_thread *t, u64 v)
 		return;
 	/* code made for the other mode must not be returned into, nor found by jumps */
 	t->strict_fp = strict;
+	t->host.views = (u64)rt_view_table(t);
 	t->host.g_rsp = t->host.rstack_hi;
 	rt_forget_jumps(t);
 }
@@ -469,6 +502,7 @@ struct rt_thread *rt_thread_alloc(void)
 	t->host.hflags = x64_flags_from_nzcv(0);
 	for (unsigned k = 0; k < X64_FN_COUNT; k++)
 		t->host.fn[k] = rt.cache->glue.fn[k];
+	t->host.views = (u64)rt_view_table(t);
 	/* entry 0 of the zeroed jump cache would match pc 0 */
 	t->jcache[0].pc = ~0ull;
 	t->jflags[0].neg_pc = 1;
@@ -559,7 +593,7 @@ int rt_core_init(void)
 {
 	static const struct x64_glue_calls calls = {
 		.link = on_link, .lookup = on_lookup, .lookup_flags = on_lookup_flags,
-		.lookup_strict = on_lookup_strict, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
+		.lookup_strict = on_lookup_strict, .exit = on_exit, .syscall = on_syscall, .rtcall = on_rtcall, .trap = on_trap,
 		.interp = on_interp, .vop = on_vop, .pending = on_pending, .reenter = on_reenter,
 		.pending_off = offsetof(struct rt_thread, sig_pending), .stepping_off = offsetof(struct rt_thread, stepping),
 	};

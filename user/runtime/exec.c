@@ -17,8 +17,10 @@
 #include <linux/mman.h>
 #include <asm/stat.h>
 
+#include "runtime/client.h"
 #include "runtime/exec.h"
 #include "runtime/mm.h"
+#include "runtime/objfile.h"
 #include "runtime/path.h"
 #include "runtime/procfs.h"
 #include "runtime/rt.h"
@@ -36,7 +38,7 @@
 #define MAX_SCRIPTS 5
 
 #define HEAD_SIZE 1024
-#define MAX_OPTIONS 11
+#define MAX_OPTIONS (12 + RT_MAX_OBJFILES)
 
 enum kind { KIND_KERNEL, KIND_GUEST, KIND_SCRIPT };
 
@@ -457,18 +459,20 @@ static s64 put_arguments(const struct exec *e, u64 *out, u64 nargv)
 }
 
 struct options {
-	char flags[24], features[32], execfd[24], selffd[24], seccomp[24], root[RT_PATH_MAX + 8];
+	char flags[24], features[32], server[32], execfd[24], selffd[24], seccomp[24], root[RT_PATH_MAX + 8];
 };
 
 /* The runtime's own arguments (see start.c); filters: a descriptor, or -1. Returns how many. */
 static unsigned put_options(const struct exec *e, struct options *o, s64 filters, u64 *out)
 {
+	const char *const *objects = rt_objfile_options();
 	struct stat st;
 	unsigned n = 0;
 	char *p;
 
 	add_number(add_text(o->flags, "--flags="), rt.flags & RT_FLAG_STRACE, 16);
 	add_number(add_text(o->features, "--features="), rt_host_features, 16);
+	add_number(add_text(o->server, "--server="), rt_client_hint(), 16);
 	add_number(add_text(o->execfd, "--execfd="), (u32)e->fd, 10);
 	p = add_text(o->root, "--root=");
 	__builtin_memcpy(p, rt.root, rt.root_len);
@@ -478,6 +482,7 @@ static unsigned put_options(const struct exec *e, struct options *o, s64 filters
 	out[n++] = (u64)o->flags;
 	out[n++] = (u64)o->root;
 	out[n++] = (u64)o->features;
+	out[n++] = (u64)o->server;
 	out[n++] = (u64)o->execfd;
 	if (have_self_fd()) {
 		add_number(add_text(o->selffd, "--selffd="), (u32)rt.self_fd, 10);
@@ -491,6 +496,8 @@ static unsigned put_options(const struct exec *e, struct options *o, s64 filters
 	/* A file without a name could not be found again for /proc/self/exe. */
 	if (!sys(__NR_fstat, e->fd, &st) && !st.st_nlink)
 		out[n++] = (u64)"--keep";
+	for (; *objects; objects++)
+		out[n++] = (u64)*objects;
 	out[n++] = (u64)"--";
 	out[n++] = (u64)e->name;
 	return n;
@@ -673,6 +680,7 @@ s64 rt_exec(struct rt_thread *t, s64 dirfd, u64 path, u64 argv, u64 envp, u64 fl
 
 	if (flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK_))
 		return -EINVAL;
+	rt_client_flush();
 	e.t = t;
 	e.dirfd = dirfd;
 	e.argv = argv;

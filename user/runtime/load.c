@@ -11,12 +11,16 @@
 #include <linux/stat.h>
 #include <asm/stat.h>
 
+#include "codegen/host.h"
 #include "runtime/load.h"
 #include "runtime/mm.h"
 #include "runtime/path.h"
+#include "runtime/place.h"
 #include "runtime/procfs.h"
 #include "runtime/rt.h"
+#include "runtime/start.h"
 #include "runtime/sys.h"
+#include "runtime/view.h"
 
 #define PAGE 4096ull
 #define PAGE_UP(x) ALIGN_UP((u64)(x), PAGE)
@@ -42,6 +46,8 @@ struct elf_file {
 	void *big_ph;			/* mapped for them, as large as big_size; NULL: they are in head */
 	u64 big_size;
 	u64 lo, hi, align;		/* of the PT_LOADs: page-aligned addresses, largest p_align */
+	struct rt_offered *offer;	/* its code object; NULL: none */
+	u64 text_shift;			/* text's address less its file offset, if there is an offer */
 	s64 head_len;
 	u8 head[4096] __attribute__((aligned(8)));
 };
@@ -356,20 +362,34 @@ static s64 map_segments(const struct elf_file *f, u64 bias)
 	return 0;
 }
 
+/* Bytes that the view wants below the image. */
+static u64 room_below(const struct elf_file *f)
+{
+	u64 view;
+
+	if (!f->offer)
+		return 0;
+	view = f->text_shift + (u64)f->offer->head.delta;
+	return (s64)view < (s64)f->lo ? f->lo - view : 0;
+}
+
 /* A place of the kernel's choice for a whole image. */
 static u64 find_place(const struct elf_file *f)
 {
-	u64 size = f->hi - f->lo + f->align;
+	u64 below = room_below(f), size = below + f->hi - f->lo + f->align;
 	s64 p = sys(__NR_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p < 0)
 		die_map(f, 0, size, p);
 	sys(__NR_munmap, p, size);
-	return ALIGN_UP((u64)p, f->align);
+	return ALIGN_UP((u64)p + below, f->align);
 }
 
-/* Maps the file with its lowest page at, or as near as its alignment allows below, wish. Returns the bias. */
-static u64 map_image(const struct elf_file *f, u64 wish)
+/*
+ * Maps the file with its lowest page at, or as near as its alignment allows below, wish, and its view. Returns the
+ * bias; *end: of the view, 0 none.
+ */
+static u64 map_image(const struct elf_file *f, u64 wish, u64 *end)
 {
 	u64 skew = f->lo & (f->align - 1), bias = 0;
 	s64 err;
@@ -383,6 +403,7 @@ static u64 map_image(const struct elf_file *f, u64 wish)
 	}
 	if (err)
 		die_map(f, f->lo + bias, f->hi - f->lo, err);
+	*end = f->offer ? rt_place_view(f->offer, f->fd, bias + f->text_shift) : 0;
 	return bias;
 }
 
@@ -455,28 +476,70 @@ static u64 below_runtime(void)
 	return top - 16 * PAGE;
 }
 
-static void load_interp(const struct elf_file *program, const char *name, struct rt_image *img)
+static void open_interp(const struct elf_file *program, const char *name, struct elf_file *f, char *buf)
 {
-	char buf[RT_PATH_MAX];
-	struct elf_file f = { .fd = -1 };
 	const char *below = rt_path_below_root(name, 0, buf);
 	s64 fd;
 
-	f.path = below ? below : name;
-	fd = sys(__NR_openat, AT_FDCWD, f.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	f->path = below ? below : name;
+	fd = sys(__NR_openat, AT_FDCWD, f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		rt_die(NOT_FOUND, "%s: needs the interpreter %s, which is not %s%s; give -L with the folder of an arm64 root, "
 		       "or install libc6:arm64", program->path, name, rt.root_len ? "there nor below " : "there", rt.root);
 	if (fd < 0)
-		die_open(f.path, fd);
-	f.fd = (int)fd;
-	open_file(&f, true);
-	read_headers(&f);
-	img->interp_base = map_image(&f, below_runtime() - (f.hi - f.lo));
-	img->start = f.ehdr->e_entry + img->interp_base;
-	if (f.big_ph)
-		sys(__NR_munmap, f.big_ph, f.big_size);
-	sys(__NR_close, f.fd);
+		die_open(f->path, fd);
+	f->fd = (int)fd;
+	open_file(f, true);
+	read_headers(f);
+}
+
+static void load_interp(struct elf_file *f, struct rt_image *img)
+{
+	u64 end;
+
+	img->interp_base = map_image(f, below_runtime() - (f->hi - f->lo), &end);
+	img->start = f->ehdr->e_entry + img->interp_base;
+	if (f->big_ph)
+		sys(__NR_munmap, f->big_ph, f->big_size);
+	sys(__NR_close, f->fd);
+}
+
+/* ---- code objects ------------------------------------------------------------ */
+
+/* The object is for the segment that its header names, if the file has that. */
+static void take_offer(struct elf_file *f, struct rt_offered *o)
+{
+	if (o->fd < 0)
+		return;
+	for (unsigned i = 0; i < f->n; i++) {
+		const Elf64_Phdr *ph = &f->ph[i];
+
+		if (ph->p_type != PT_LOAD || !(ph->p_flags & PF_X) || PAGE_DOWN(ph->p_offset) > o->head.text_lo ||
+		    PAGE_UP(ph->p_offset + ph->p_filesz) < o->head.text_hi)
+			continue;
+		f->text_shift = ph->p_vaddr - ph->p_offset;
+		f->offer = o;
+		return;
+	}
+}
+
+/* One question for both files. Afterwards rt.features is known, from the server or from the CPU. */
+static void ask_server(struct elf_file *program, struct elf_file *interp, struct rt_offer *offer)
+{
+	int fds[RT_OFFERS] = { program->fd, interp->fd };
+	unsigned n = interp->fd < 0 ? 1 : 2;
+	int err = -ENOENT;
+
+	offer->n = 0;
+	if (rt_views_wanted())
+		err = rt_client_attach(fds, n, rt.features, offer);
+	if (!rt.features)
+		rt.features = rt_host_features = err ? x64_host_features() : offer->features;
+	if (err)
+		return;
+	take_offer(program, &offer->file[0]);
+	if (n > 1)
+		take_offer(interp, &offer->file[1]);
 }
 
 /* The descriptor of a program without a name stays, out of the guest's way. */
@@ -495,31 +558,36 @@ static void put_away(const struct rt_program *p, int fd)
 
 void rt_load(const struct rt_program *p, struct rt_image *img)
 {
-	struct elf_file f = { .path = p->path, .fd = p->fd };
-	u64 wish = DYN_BASE + (p->random & (BIT(28) - 1)) * PAGE;
+	struct elf_file f = { .path = p->path, .fd = p->fd }, fi = { .fd = -1 };
+	u64 wish = DYN_BASE + (p->random & (BIT(28) - 1)) * PAGE, view_end;
+	char name[RT_PATH_MAX], buf[RT_PATH_MAX];
 	const Elf64_Phdr *interp;
-	char name[RT_PATH_MAX];
+	struct rt_offer offer;
 
 	open_file(&f, p->fd < 0);
 	read_headers(&f);
 	interp = find_interp(&f);
-	if (interp)
+	if (interp) {
 		read_interp_path(&f, interp, name);
+		open_interp(&f, name, &fi, buf);
+	}
+	ask_server(&f, &fi, &offer);
 	__builtin_memset(img, 0, sizeof(*img));
-	note_addresses(&f, map_image(&f, wish), img);
+	note_addresses(&f, map_image(&f, wish, &view_end), img);
 	img->start = img->entry;
 	if (interp)
-		load_interp(&f, name, img);
+		load_interp(&fi, img);
 	if (f.big_ph)
 		sys(__NR_munmap, f.big_ph, f.big_size);
+	rt_client_release(&offer);
 	put_away(p, f.fd);
 	rt.load_base = img->base;
 	rt.entry = img->entry;
 	rt.interp_base = img->interp_base;
 	rt.phdr = img->phdr;
 	rt.phnum = img->phnum;
-	/* Linux on arm64 leaves up to 1 GiB between program and heap, x86-64 32 MiB. */
-	rt.brk_start = PAGE_UP(img->end) + (p->random >> 32 & 0x1fff) * PAGE;
+	/* Linux on arm64 leaves up to 1 GiB between program and heap, x86-64 32 MiB. The view of a fixed program is in between. */
+	rt.brk_start = MAX(PAGE_UP(img->end), f.ehdr->e_type == ET_EXEC ? view_end : 0) + (p->random >> 32 & 0x1fff) * PAGE;
 }
 
 /* ---- for tests ------------------------------------------------------------ */

@@ -17,8 +17,10 @@
 
 #include "runtime/alias.h"
 #include "runtime/mm.h"
+#include "runtime/place.h"
 #include "runtime/rt.h"
 #include "runtime/sys.h"
+#include "runtime/view.h"
 
 #define PAGE 4096ull
 #define PAGE_UP(x) ALIGN_UP((u64)(x), PAGE)
@@ -315,22 +317,34 @@ void rt_mm_exec_remove(u64 start, u64 end)
 
 /* ---- mmap & co. ------------------------------------------------------------ */
 
-/* Under the lock: nothing of [start, end) may run any longer. */
-static void forget(u64 start, u64 end)
+/* Under the lock: translations made here from what was in [start, end) may not run any longer. */
+static bool forget_private(u64 start, u64 end)
 {
 	if (!has_exec(start, end))
-		return;
+		return false;
 	table_change(&mm.exec, start, end, false);
 	rt_invalidate(start, end);
+	return true;
+}
+
+/* And none at all. */
+static void forget(u64 start, u64 end)
+{
+	if (forget_private(start, end))
+		rt_view_drop(start, end);
 }
 
 /* Under the lock: the protection of [start, end) is now prot. */
 static void note_prot(u64 start, u64 end, u64 prot)
 {
-	if (prot & PROT_EXEC)
-		table_change(&mm.exec, start, end, true);
-	else
+	if (!(prot & PROT_EXEC)) {
 		forget(start, end);
+		return;
+	}
+	table_change(&mm.exec, start, end, true);
+	/* what an object was made from must stay as it is in the file */
+	if (prot & PROT_WRITE)
+		rt_view_drop(start, end);
 }
 
 /* The guest's protection bits -> the host's. -EINVAL for what no arm64 without MTE accepts. */
@@ -378,13 +392,17 @@ static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 	if (!in_guest_space(addr, len))
 		return -ENOMEM;
 	lock_take(&mm.lock);
+	/* Views of what is there, and those that are there themselves, go. */
+	rt_view_drop(addr, addr + len);
 	if (!(flags & MAP_FIXED_NOREPLACE) && own(addr, addr + len))
 		ret = -ENOMEM;
+	else if (rt_place_wanted(prot, flags, fd))
+		ret = rt_place_mmap(addr, len, prot, flags, fd, offset);
 	else
 		ret = sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 	if (ret >= 0) {
 		/* Even executable over executable is new code. */
-		forget(ret, ret + len);
+		forget_private(ret, ret + len);
 		note_prot(ret, ret + len, prot);
 		note_alias(ret, ret + len, flags, fd, offset);
 	}
@@ -411,10 +429,16 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	/* A hint above 47 bits would open the upper half of a five-level address space. */
 	if (addr && !in_guest_space(addr, size))
 		addr = 0;
-	if (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE && !rt_alias_any())
+	if (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE && !rt_alias_any()) {
+		if (rt_place_is_reservation(addr, size, prot, flags))
+			return rt_place_reserve(size);
 		return sys(__NR_mmap, addr, len, prot, flags, fd, offset);
+	}
 	lock_take(&mm.lock);
-	ret = sys(__NR_mmap, addr, len, prot, flags, fd, offset);
+	if (len && size >= len && rt_place_wanted(prot, flags, fd))
+		ret = rt_place_mmap(addr, size, prot, flags, fd, offset);
+	else
+		ret = sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 	if (ret >= 0 && prot & PROT_EXEC)
 		table_change(&mm.exec, ret, ret + size, true);
 	if (ret >= 0)
@@ -543,8 +567,10 @@ s64 rt_mm_remap_file_pages(u64 addr, u64 size, u64 prot, u64 pgoff, u64 flags)
 	if (!in_guest_space(addr, PAGE_UP(size)) || own(addr, addr + PAGE_UP(size)))
 		return -EINVAL;
 	ret = sys(__NR_remap_file_pages, addr, size, prot, pgoff, flags);
-	if (ret >= 0)
+	if (ret >= 0) {
 		rt_invalidate(addr, addr + PAGE_UP(size));
+		rt_view_drop(addr, addr + PAGE_UP(size));
+	}
 	return ret;
 }
 

@@ -9,6 +9,8 @@
  *            "--selffd=<N>" the runtime's own file, for when it has no name (after chroot);
  *            "--seccomp=<N>" a memfd with the seccomp filters that the guest has set (sys_seccomp.c);
  *            "--features=<hex>" HOST_* of the parent, since asking the CPU costs microseconds in a virtual machine;
+ *            "--object=<FILE>" a code object, for tests (objfile.h); may be repeated;
+ *            "--server=<hex>" what the parent knows of servers (client.c);
  * - by binfmt_misc with flags P and O: AT_FLAGS has bit 0 set, AT_EXECFD is the program, and argv =
  *	<runtime> <program> <argv[0]> <argv[1]>...
  *
@@ -19,6 +21,8 @@
 #include <linux/fcntl.h>
 
 #include "codegen/host.h"
+#include "runtime/client.h"
+#include "runtime/objfile.h"
 #include "runtime/exec.h"
 #include "runtime/load.h"
 #include "runtime/mm.h"
@@ -27,6 +31,7 @@
 #include "runtime/start.h"
 #include "runtime/sys.h"
 #include "runtime/syscall.h"
+#include "runtime/view.h"
 
 #define AT_FLAGS_PRESERVE_ARGV0 1
 
@@ -38,7 +43,9 @@ struct start {
 	struct rt_program program;
 	u64 aux[NAUX];
 	const char *env_cpu, *env_root, *env_fz;
+	struct rt_client_setup client;
 	int seccomp_fd;			/* -1: none */
+	u64 hint;			/* of the parent, about servers */
 };
 
 /* ---- self-relocation ---------------------------------------------------------------------------------------------- */
@@ -102,8 +109,12 @@ static void read_environment(struct start *s)
 	for (; *e; e++) {
 		const char *v = after((const char *)*e, "DRAGOMAN_"), *value;
 
-		if (likely(!v))
+		if (likely(!v)) {
+			value = after((const char *)*e, "XDG_RUNTIME_DIR=");
+			if (unlikely(value))
+				s->client.runtime_dir = value;
 			continue;
+		}
 		value = after(v, "CPU=");
 		if (value)
 			s->env_cpu = value;
@@ -113,6 +124,15 @@ static void read_environment(struct start *s)
 		value = after(v, "SYSROOT=");
 		if (value)
 			s->env_root = value;
+		value = after(v, "SERVER=");
+		if (value)
+			s->client.off = value;
+		value = after(v, "SOCKET=");
+		if (value)
+			s->client.socket = value;
+		value = after(v, "VERIFY=");
+		if (value)
+			s->client.verify = value[0] == '1';
 	}
 	s->stack.nenv = e - s->stack.envp;
 	s->stack.auxv = e + 1;
@@ -220,6 +240,10 @@ static void parse_run(struct start *s)
 			s->seccomp_fd = (int)parse_number(v, 10);
 		else if ((v = after(arg, "--features=")))
 			rt_host_features = parse_number(v, 16);
+		else if (after(arg, RT_OBJFILE_OPTION))
+			rt_objfile_add(arg);
+		else if ((v = after(arg, "--server=")))
+			s->hint = parse_number(v, 16);
 		else
 			usage();
 	}
@@ -249,11 +273,12 @@ static void parse_command_line(struct start *s)
 
 u64 rt_host_features;
 
+/* rt.features; 0: the loader will know, from the server if one answers. */
 static void choose_features(const struct start *s)
 {
 	u64 class;
 
-	if (!rt_host_features)
+	if (!rt_host_features && unlikely(s->env_cpu || s->client.off))
 		rt_host_features = x64_host_features();
 	rt.features = rt_host_features;
 	if (unlikely(s->env_fz) && !s->aux[AT_SECURE]) {
@@ -268,6 +293,22 @@ static void choose_features(const struct start *s)
 	if (!class)
 		rt_die(125, "DRAGOMAN_CPU=%s is not known; it can be v2, v3, v4 or v4fp16", s->env_cpu);
 	rt.features &= class;
+}
+
+static void set_up_client(struct start *s)
+{
+	struct rt_client_setup *c = &s->client;
+
+	c->uid = (u32)s->aux[AT_EUID];
+	c->secure = s->aux[AT_SECURE];
+	c->verify = c->verify && !c->secure;
+	rt_client_init(c);
+	rt_client_take_hint(s->hint);
+	/* A debugger is to see what it changes. */
+	if (unlikely(s->aux[AT_FLAGS] & RT_AT_TRACED || rt.flags & (RT_FLAG_TRACE | RT_FLAG_REGION))) {
+		rt_client_stop();
+		rt_view_stop();
+	}
 }
 
 /* ---- entry ------------------------------------------------------------ */
@@ -329,6 +370,7 @@ void rt_start(u64 *sp, const void *dynamic, u64 image)
 	rt.envp = (char **)s.stack.envp;
 
 	rt_vdso_init(s.aux[AT_SYSINFO_EHDR]);
+	set_up_client(&s);
 	rt_load(&s.program, &img);
 	s.stack.execfn = s.program.path;
 	guest_sp = rt_stack_build(&s.stack, &img);

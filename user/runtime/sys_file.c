@@ -6,9 +6,11 @@
 #include <asm/unistd.h>
 #include <linux/close_range.h>
 #include <linux/openat2.h>
+#include "runtime/client.h"
 #include "runtime/exec.h"
 #include "runtime/syscall.h"
 #include "runtime/uaccess.h"
+#include "runtime/view.h"
 
 #define F_GETFL_ 3
 #define F_SETFL_ 4
@@ -24,6 +26,14 @@ static bool may_be_special(u64 path)
 	return !rt_get_u8(&c, path);
 }
 
+/* A debugger, about to write breakpoints; or a program that is about to change its own code. */
+static void note_mem(void)
+{
+	rt_ptrace_note_mem();
+	rt_client_stop();
+	rt_view_stop();
+}
+
 /* Files that the runtime makes up. -ENOSYS: none of these. */
 static __attribute__((noinline)) s64 open_special(struct rt_thread *t, s64 dirfd, u64 path, u64 flags, u64 mode)
 {
@@ -35,9 +45,8 @@ static __attribute__((noinline)) s64 open_special(struct rt_thread *t, s64 dirfd
 	len = rt_strncpy_from_user(guest, path, sizeof(guest));
 	if (len <= 0)
 		return -ENOSYS;
-	/* A debugger, about to write breakpoints. */
 	if (flags & 3 && len > 4 && !__builtin_memcmp(guest + len - 4, "/mem", 4))
-		rt_ptrace_note_mem();
+		note_mem();
 	return rt_path_open_special(t, (int)dirfd, guest, flags, mode);
 }
 
@@ -270,7 +279,7 @@ RT_SYS_HANDLER(dup3)
 }
 
 /* The ranges between our own descriptors; there are few of them. */
-RT_SYS_HANDLER(close_range)
+static s64 close_others(struct rt_thread *t, u64 *a)
 {
 	u32 first = (u32)a[0], last = (u32)a[1], ours[4], n = 0;
 	const int fds[] = { rt.exe_fd, rt.self_fd };
@@ -296,6 +305,17 @@ RT_SYS_HANDLER(close_range)
 			break;
 		first = ours[i] + 1;
 	}
+	return ret;
+}
+
+/* Another thread may just be asking the server. */
+RT_SYS_HANDLER(close_range)
+{
+	s64 ret;
+
+	rt_client_lock();
+	ret = close_others(t, a);
+	rt_client_unlock();
 	return ret;
 }
 

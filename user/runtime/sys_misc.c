@@ -7,6 +7,7 @@
 #include <linux/utsname.h>
 #include "runtime/exec.h"
 #include "runtime/mm.h"
+#include "runtime/place.h"
 #include "runtime/syscall.h"
 #include "runtime/uaccess.h"
 
@@ -99,6 +100,27 @@ RT_SYS_HANDLER(mlockall)
 	if (a[0] & (MCL_CURRENT_ | MCL_FUTURE_))
 		a[0] |= MCL_ONFAULT_;
 	return rt_host_call(t, __NR_mlockall, a);
+}
+
+#define RLIMIT_AS_ 9
+
+/* A limit on address space is the guest's: views are not to fill it. */
+RT_SYS_HANDLER(prlimit64)
+{
+	u64 cur;
+
+	if ((u32)a[1] == RLIMIT_AS_ && a[2] && (!a[0] || (s32)a[0] == sys(__NR_getpid)) && !rt_get_u64(&cur, a[2]))
+		rt_place_limit(cur);
+	return rt_host_call(t, __NR_prlimit64, a);
+}
+
+RT_SYS_HANDLER(setrlimit)
+{
+	u64 cur;
+
+	if ((u32)a[0] == RLIMIT_AS_ && !rt_get_u64(&cur, a[1]))
+		rt_place_limit(cur);
+	return rt_host_call(t, __NR_setrlimit, a);
 }
 
 RT_SYS_HANDLER(remap_file_pages)

@@ -15,9 +15,11 @@
 #include <linux/ptrace.h>
 #include <linux/uio.h>
 
+#include "runtime/client.h"
 #include "runtime/syscall.h"
 #include "runtime/trace.h"
 #include "runtime/uaccess.h"
+#include "runtime/view.h"
 
 #define SIGTRAP_ 5
 #define TRAP_TRACE_ 2
@@ -324,6 +326,10 @@ RT_SYS_HANDLER(ptrace)
 	case PTRACE_GETFPREGS: case PTRACE_SETFPREGS: case 18: case 19: case PTRACE_ARCH_PRCTL:
 	case PTRACE_SYSEMU: case PTRACE_SYSEMU_SINGLESTEP: case PTRACE_SINGLEBLOCK:
 		return -EIO;
+	case PTRACE_TRACEME:
+		rt_client_stop();
+		rt_view_stop();
+		break;
 	case PTRACE_SETOPTIONS:
 	case PTRACE_SEIZE:
 		options = (u32)a[3];

@@ -4,6 +4,7 @@
  * In: t->state with the number in x8 and arguments in x0..x5. Out: x0, or any state.
  */
 #include <asm/unistd.h>
+#include "runtime/client.h"
 #include "runtime/syscall.h"
 #include "runtime/uaccess.h"
 #include "a64_syscalls.inc.c"
@@ -65,8 +66,10 @@ static inline s64 do_call(struct rt_thread *t, const struct rt_sysent *e, u64 nr
 		return ret;
 	if (likely(e->action == RT_SYS_PASS))
 		return rt_sys_pass(t, e, a);
-	if (e->action == RT_SYS_ENOSYS)
+	if (e->action == RT_SYS_ENOSYS) {
+		rt_client_report(RT_REPORT_SYSCALL, nr);
 		return -ENOSYS;
+	}
 	return rt_sys_call(t, e, a);
 }
 

@@ -7,6 +7,7 @@
  * thread's end are the host kernel's work.
  */
 #include <asm/unistd.h>
+#include "runtime/client.h"
 #include "runtime/exec.h"
 #include "runtime/mm.h"
 #include "runtime/syscall.h"
@@ -141,6 +142,7 @@ static s64 clone_shared(struct rt_thread *t, struct clone_request *r)
 
 static void child_of_fork(struct rt_thread *t)
 {
+	rt_client_after_fork();
 	rt_mm_unlock();
 	rt_core_after_fork(t);
 	rt_signal_after_fork(t);
@@ -159,12 +161,14 @@ static s64 clone_copy(struct rt_thread *t, struct clone_request *r)
 	rt_spin_lock(&s->lock);
 	rt_mm_lock();
 	rt_core_before_fork();
+	rt_client_lock();
 	ret = host_fork(r);
 	if (!ret) {
 		child_of_fork(t);
 		give_registers(RT_STATE(t), r);
 		return 0;
 	}
+	rt_client_unlock();
 	rt_core_after_fork_parent();
 	rt_mm_unlock();
 	rt_spin_unlock(&s->lock);
@@ -241,6 +245,7 @@ RT_SYS_HANDLER(exit)
  */
 RT_SYS_HANDLER(exit_group)
 {
+	rt_client_flush();
 	if ((RT_LX(t)->flags & (RT_LX_OWN_GROUP | RT_LX_VFORK | RT_LX_HAS_THREADS)) == RT_LX_OWN_GROUP)
 		end_thread(t, (s32)a[0]);
 	sys(__NR_exit_group, a[0]);

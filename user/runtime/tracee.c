@@ -2,6 +2,7 @@
 /*
  * The traced side of ptrace among guests: see trace.h. In: rt_trace.flags, which the tracer has set. Out: stops.
  */
+#include "runtime/client.h"
 #include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/signal.h"
@@ -22,6 +23,8 @@ static void look_at_code(struct rt_trace *tr)
 		return;
 	tr->flags &= ~RT_TRACE_POKED;
 	rt_invalidate(0, RT_GUEST_END);
+	rt_view_stop();
+	rt_client_stop();
 }
 
 /*

@@ -30,8 +30,6 @@ struct rt_view {
 
 #define RT_MAX_VIEWS 256
 
-/* Once, before rt_thread_alloc. */
-void rt_view_init(void);
 /* Will rt_view_add take anything? Not when the process is traced, strict, or debugged by regions. */
 bool rt_views_wanted(void);
 /*
@@ -41,7 +39,8 @@ bool rt_views_wanted(void);
  * needed afterwards. 0 or -errno: -ENOSPC too many views; -EINVAL not for this machine or translator options.
  */
 int rt_view_add(int fd, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace);
-/* The guest mapping in [start, end) changed: views of text in it are dropped. For changed mappings, not for IC IVAU. */
+/* The guest mapping in [start, end) changed: views of text in it are dropped, and views that lie
+ * there themselves. For changed mappings, not for IC IVAU. */
 void rt_view_drop(u64 start, u64 end);
 /* All of them. */
 void rt_view_drop_all(void);
@@ -53,6 +52,8 @@ void rt_view_stop(void);
 struct rt_view *rt_view_at(u64 pc);
 /* Fills *e with where t is to go on for pc in shared code. False: not there (*v: the view, if pc is in one and not translated yet). */
 bool rt_view_entry(const struct rt_thread *t, u64 pc, struct rt_entry *e, struct rt_view **v);
+/* Is this host address in code of a view? No lock. */
+bool rt_view_in_code(u64 host);
 /* Whose mapping holds this host address, retired ones included; NULL. No lock. */
 const struct rt_view *rt_view_of_host(u64 host);
 struct rt_region;

@@ -175,7 +175,7 @@ int srv_ident_save(int dir)
 		if (used[i])
 			to[h->n++] = table[i];
 	srv_sha256(to, h->n * sizeof(*to), h->sum);
-	err = srv_store_write(dir, "identities", fill, h, NULL);
+	err = srv_store_write(dir, "identities", fill, h);
 	free(h);
 	return err;
 }

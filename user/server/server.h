@@ -211,14 +211,13 @@ struct srv_work {
 };
 void srv_worker_main(const struct srv_work *w) __attribute__((noreturn));
 
-/* --- ahead.c: trusts nothing */
+/* --- ahead.c */
 struct srv_ahead_list {
-	u32 *pc;			/* bytes from text_lo */
-	unsigned n;
-	u64 bytes;			/* guest code that is there, as far as it is known */
+	u32 *pc;			/* bytes from text_lo, sorted, each once */
+	unsigned n, room;
 };
-/* Function starts of an ELF file, sorted, each once; memory by malloc. 0 or -ENOMEM. */
-int srv_ahead_find(const struct dragoman_object *h, const u8 *file, u64 size, struct srv_ahead_list *out);
+/* Function starts of an ELF file; memory by malloc, what does not fit is left out. */
+void srv_ahead_find(const struct dragoman_object *h, const u8 *file, u64 size, struct srv_ahead_list *out);
 
 /* --- confine.c */
 enum srv_role { SRV_READER, SRV_LOADER, SRV_SAVER, SRV_WORKER, SRV_GATE };
@@ -247,26 +246,30 @@ int srv_ident_load(int dir);
 #define SRV_NAME_SIZE 128
 int srv_store_open(void);		/* checks and makes the directory; logs. 0 or -errno: then memory only */
 int srv_store_dir(void);		/* a new descriptor of the directory, or -errno */
-int srv_store_subdir(const char *name);
+int srv_store_subdir(const char *name);	/* of one in it; made if it is not there */
 void srv_store_name(char name[SRV_NAME_SIZE], const struct obj_key *key);
-bool srv_store_parse(const char *name, struct obj_key *key);	/* digest and features; of the translator the first 8 bytes */
 int srv_store_find(const struct obj_key *key);	/* descriptor of the object's file, or -errno */
-/* Writes name in directory dir as a whole: fill(fd, ctx) writes. 0 or -errno. */
-int srv_store_write(int dir, const char *name, int (*fill)(int fd, void *ctx), void *ctx, void (*filled)(void *ctx));
+/* Replaces name in directory dir as a whole: fill(fd, ctx) writes. 0 or -errno. Not synced: for what is checked when read. */
+int srv_store_write(int dir, const char *name, int (*fill)(int fd, void *ctx), void *ctx);
+/* An object's new file: opened under a temporary name (descriptor or -errno), then given its own or removed. */
+int srv_store_begin(char temp[SRV_NAME_SIZE]);
+int srv_store_commit(const char *temp, const struct obj_key *key);
+void srv_store_abort(const char *temp);
 void srv_store_set_aside(const struct obj_key *key, const char *why);
-void srv_store_evict(u64 limit);	/* in a child: may take its time */
-int srv_store_clear(void);
-void srv_store_failed(int error);	/* remembers and logs once that the disk cannot be used */
+void srv_store_clear(void);
+void srv_store_failed(int error);	/* remembers for a while, and logs once, that the disk cannot be used */
 void srv_store_worked(void);
-bool srv_store_usable(void);		/* false: not now */
-u64 srv_store_size(void);
-/* Files that crashed the translator. */
+bool srv_store_usable(void);
+u64 srv_store_size(void);		/* bytes on disk of all objects */
+unsigned srv_store_files(void);
+/* How often did this file crash this translator? */
 unsigned srv_crashes_get(const u8 digest[32]);
 void srv_crashes_put(const u8 digest[32], unsigned n);
+void srv_crashes_load(void);
 
 /* --- profile.c */
 void srv_profile_load(struct srv_object *o);
-int srv_profile_save(const struct srv_object *o);	/* in a child */
+void srv_profile_save(struct srv_object *o);
 void srv_profile_add(struct srv_object *o, u32 pc);
 
 /* --- requests.c */

@@ -36,6 +36,8 @@ s64 rt_safe_syscall(volatile u32 *pending, s64 nr, const u64 a[6])
 	return sys6(nr, (s64)a[0], (s64)a[1], (s64)a[2], (s64)a[3], (s64)a[4], (s64)a[5]);
 }
 s64 rt_seccomp_export(struct rt_thread *t) { (void)t; return -1; }
+u64 rt_client_hint(void) { return 0; }
+void rt_client_flush(void) { }
 s64 rt_strncpy_from_user(char *dst, u64 src, size_t size)
 {
 	strncpy(dst, (const char *)src, size);

@@ -25,6 +25,40 @@ void rt_invalidate(u64 start, u64 end)
 	forgotten_end = end;
 }
 
+/* No server, no views. */
+void rt_view_drop(u64 start, u64 end)
+{
+	(void)start;
+	(void)end;
+}
+
+bool rt_place_wanted(u64 prot, u64 flags, s64 fd)
+{
+	(void)prot;
+	(void)flags;
+	(void)fd;
+	return false;
+}
+
+bool rt_place_is_reservation(u64 addr, u64 len, u64 prot, u64 flags)
+{
+	(void)addr;
+	(void)len;
+	(void)prot;
+	(void)flags;
+	return false;
+}
+
+s64 rt_place_mmap(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
+{
+	return sys(__NR_mmap, addr, len, prot, flags, fd, offset);
+}
+
+s64 rt_place_reserve(u64 len)
+{
+	return sys(__NR_mmap, 0, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static unsigned number, failed;
 static void result(bool ok, const char *name)
 {

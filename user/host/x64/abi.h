@@ -35,6 +35,15 @@
 #define X64_SCRATCH 1280		/* 8 vectors */
 #define X64_SPILL 1408			/* 32 words */
 #define X64_VSPILL 1664			/* 16 vectors */
+#define X64_VIEWS 1936			/* table of views, 0: none */
+
+/*
+ * Shared code is found by a table of struct x64_view *: that of the view whose text holds pc is in one of the X64_VIEW_WAYS
+ * slots from (pc >> X64_VIEW_SHIFT) % X64_VIEW_SLOTS on, or is left to the runtime.
+ */
+#define X64_VIEW_SHIFT 18
+#define X64_VIEW_SLOTS 1024
+#define X64_VIEW_WAYS 4
 
 /*
  * Entry points that translated code reaches through the table at X64_FN. "call" ones find their return address on the
@@ -49,7 +58,7 @@
 #define X64_FN_VOP 6		/* call: rax = address of struct ir_vop_args; operands in SCRATCH[1..3], result to SCRATCH[0] */
 #define X64_FN_LOOKUP_FLAGS 7	/* jmp: as LOOKUP, from where guest flags have been saved */
 #define X64_FN_LOOKUP_STRICT 8	/* call: as LOOKUP, from a call behind which guest flags are read: see X64_SITE_STRICT */
-#define X64_FN_EXIT 9		/* jmp: as LOOKUP_FLAGS, from an exit of an object's code that is not linked */
+#define X64_FN_EXIT 9		/* jmp: rax = guest target: a direct exit that is not linked, guest flags saved if they are wanted */
 #define X64_FN_COUNT 10
 
 #ifndef __ASSEMBLER__
@@ -66,7 +75,13 @@ struct x64_host {
 	u64 spill[32];
 	v128 vspill[16];
 	u64 rstack_lo, rstack_hi;	/* bounds of the return stack */
-	u64 pad1[6];
+	u64 views;			/* struct x64_view *[X64_VIEW_SLOTS + X64_VIEW_WAYS - 1] */
+	u64 pad1[5];
+};
+
+/* Guest code at [text, text + text_size) has its code in an object; index and hot as in dragoman/object.h, as host addresses. */
+struct x64_view {
+	u64 text, text_size, index, hot;
 };
 
 struct x64_jcache_entry {
@@ -90,6 +105,7 @@ X64_CHECK(fn, X64_FN);
 X64_CHECK(scratch, X64_SCRATCH);
 X64_CHECK(spill, X64_SPILL);
 X64_CHECK(vspill, X64_VSPILL);
+X64_CHECK(views, X64_VIEWS);
 _Static_assert(sizeof(struct x64_host) + X64_HOST_OFF <= X64_JCACHE_OFF, "jump cache follows");
 
 /* hflags <-> NZCV in bits 31..28. */

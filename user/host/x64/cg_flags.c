@@ -57,7 +57,7 @@ static void flags_moved(struct cg *c)
 {
 	if (c->out->nmap && c->out->nmap < c->out->max_map)
 		c->out->map[c->out->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start),
-				.pc_delta = (u32)(c->pc - c->region_pc), .flags_at = c->flags_at, .inside = 1 };
+				.pc_delta = (s16)(c->pc - c->region_pc), .flags_at = c->flags_at, .inside = 1 };
 }
 
 /*

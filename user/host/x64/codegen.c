@@ -384,7 +384,7 @@ static void mark_insn(struct cg *c, const struct ir_inst *i)
 	}
 	if (at != CG_FLAGS_MEM && c->flags_last <= c->cur)
 		at = CG_FLAGS_DEAD;
-	o->map[o->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start), .pc_delta = (u32)(c->pc - c->region_pc),
+	o->map[o->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start), .pc_delta = (s16)(c->pc - c->region_pc),
 					     .flags_at = at };
 }
 

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Images: versions of guest files, and which object serves each CPU class and translator. In: files that a client has
+ * proved, what the server says. Out: the object, or that there is none (yet).
+ *
+ * An image that nobody uses keeps its objects, so that the next start is warm, but no reference into the file system, so that this
+ * can be unmounted. What tells that a later file is the same version is the key. A file that can change without its key
+ * changing (within a tick of its last change; while it is open for writing) is not given to the server.
+ */
+#include <linux/backing-dev.h>
+#include <linux/blkdev.h>
+#include <linux/dcache.h>
+#include <linux/file.h>
+#include <linux/hashtable.h>
+#include <linux/jhash.h>
+#include <linux/kdev_t.h>
+#include <linux/magic.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "internal.h"
+
+/* Places for objects in one image. More kinds of clients than that at a time get nothing. */
+#define MAX_SLOTS 16
+
+enum slot_state { SLOT_WANTED, SLOT_BOUND, SLOT_PRIVATE };
+
+struct slot {
+	struct list_head of_image, of_object;
+	struct dragoman_image *image;
+	struct dragoman_object *object;		/* SLOT_BOUND: a reference */
+	struct dragoman_class class;
+	enum slot_state state;
+};
+
+static DEFINE_SPINLOCK(image_lock);
+static DEFINE_HASHTABLE(by_key, 10);
+static DEFINE_HASHTABLE(by_id, 10);
+static LIST_HEAD(idle_images);
+static u64 last_id;
+
+/* ---- which file ------------------------------------------------------------------------------------------------ */
+
+static bool is_trusted(const struct inode *inode)
+{
+	return uid_eq(inode->i_uid, GLOBAL_ROOT_UID) && !(inode->i_mode & 022) &&
+	       inode->i_sb->s_user_ns == &init_user_ns;
+}
+
+/*
+ * 0, and what file it is; -EACCES: not readable, or no file whose contents could be known. proof->file is not given a reference of its own.
+ */
+int dragoman_proof_from_file(struct dragoman_proof *proof, struct file *file)
+{
+	struct inode *real = d_real_inode(file->f_path.dentry);
+
+	if (!(file->f_mode & FMODE_READ) || !S_ISREG(file_inode(file)->i_mode) || !real)
+		return -EACCES;
+	memset(proof, 0, sizeof(*proof));
+	proof->file = file;
+	proof->real = real;
+	if (real != file_inode(file) || d_inode(file->f_path.dentry) != file_inode(file))
+		proof->flags |= DRAGOMAN_FILE_STACKED;
+	if (dragoman_noexec(&file->f_path))
+		proof->flags |= DRAGOMAN_FILE_NOEXEC;
+	if (is_trusted(real))
+		proof->flags |= DRAGOMAN_FILE_TRUSTED;
+	return 0;
+}
+
+static void file_id(const struct inode *inode, struct dragoman_file_id *id)
+{
+	struct timespec64 ctime = inode_get_ctime(inode), mtime = inode_get_mtime(inode);
+
+	memset(id, 0, sizeof(*id));
+	id->dev = new_encode_dev(inode->i_sb->s_dev);
+	id->ino = inode->i_ino;
+	id->size = i_size_read(inode);
+	id->ctime_sec = ctime.tv_sec;
+	id->ctime_nsec = ctime.tv_nsec;
+	id->mtime_sec = mtime.tv_sec;
+	id->mtime_nsec = mtime.tv_nsec;
+	id->generation = inode->i_generation;
+}
+
+void dragoman_proof_id(const struct dragoman_proof *proof, struct dragoman_file_id *id)
+{
+	file_id(proof->real, id);
+	id->flags = proof->flags;
+}
+
+static void make_key(const struct inode *inode, struct dragoman_key *key)
+{
+	const struct super_block *sb = inode->i_sb;
+
+	memset(key, 0, sizeof(*key));
+	file_id(inode, &key->file);
+	key->uuid = sb->s_uuid;
+	if (sb->s_bdev)
+		key->diskseq = sb->s_bdev->bd_disk->diskseq;
+	if (sb->s_bdi != &noop_backing_dev_info)
+		key->bdi = sb->s_bdi->id;
+}
+
+/* Can the server be asked to read it? Who may write to FUSE files is known to nobody here; /proc has files of no size. */
+static bool is_stable(const struct inode *inode)
+{
+	return !inode_is_open_for_write(inode) && i_size_read(inode) > 0 && inode->i_sb->s_magic != FUSE_SUPER_MAGIC;
+}
+
+/* ---- images ---------------------------------------------------------------------------------------------------- */
+
+static u32 key_hash(const struct dragoman_key *key)
+{
+	BUILD_BUG_ON(sizeof(*key) % 4);
+	return jhash2((const u32 *)key, sizeof(*key) / 4, 0);
+}
+
+static struct dragoman_image *find_key(const struct dragoman_key *key, u32 hash)
+{
+	struct dragoman_image *image;
+
+	hash_for_each_possible(by_key, image, by_key, hash)
+		if (!memcmp(&image->key, key, sizeof(*key)))
+			return image;
+	return NULL;
+}
+
+static struct dragoman_image *find_id(u64 id)
+{
+	struct dragoman_image *image;
+
+	hash_for_each_possible(by_id, image, by_id, id)
+		if (image->id == id)
+			return image;
+	return NULL;
+}
+
+static void slot_free(struct slot *slot)
+{
+	list_del(&slot->of_image);
+	slot->image->nslots--;
+	kfree(slot);
+}
+
+/* Under image_lock. The last one frees it: then no slot has an object. */
+static void image_put(struct dragoman_image *image)
+{
+	struct slot *slot, *next;
+
+	if (--image->refs)
+		return;
+	list_for_each_entry_safe(slot, next, &image->slots, of_image)
+		slot_free(slot);
+	list_del(&image->idle);
+	hash_del(&image->by_key);
+	hash_del(&image->by_id);
+	atomic_dec(&dragoman_nimages);
+	kfree(image);
+}
+
+static void use(struct dragoman_image *image)
+{
+	image->refs++;
+	image->uses++;
+	list_del_init(&image->idle);
+}
+
+/*
+ * The image of a proved file, held with its file until dragoman_image_unuse(). -EACCES: private.
+ */
+struct dragoman_image *dragoman_image_use(const struct dragoman_proof *proof)
+{
+	struct dragoman_image *image, *fresh;
+	struct dragoman_key key;
+	u32 hash;
+
+	if (!is_stable(proof->real))
+		return ERR_PTR(-EACCES);
+	make_key(proof->real, &key);
+	hash = key_hash(&key);
+	fresh = NULL;
+	for (;;) {
+		spin_lock(&image_lock);
+		image = find_key(&key, hash);
+		if (image || fresh)
+			break;
+		spin_unlock(&image_lock);
+		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+		if (!fresh)
+			return ERR_PTR(-ENOMEM);
+	}
+	if (!image) {
+		image = fresh;
+		fresh = NULL;
+		image->key = key;
+		image->id = ++last_id;
+		image->flags = proof->flags & DRAGOMAN_FILE_TRUSTED;
+		INIT_LIST_HEAD(&image->slots);
+		INIT_LIST_HEAD(&image->idle);
+		hash_add(by_key, &image->by_key, hash);
+		hash_add(by_id, &image->by_id, image->id);
+		atomic_inc(&dragoman_nimages);
+	}
+	use(image);
+	/* Through an overlay the server could read another file later: after a copy up. */
+	if (!image->file && file_inode(proof->file) == proof->real)
+		image->file = get_file(proof->file);
+	spin_unlock(&image_lock);
+	kfree(fresh);
+	return image;
+}
+
+void dragoman_image_use_again(struct dragoman_image *image)
+{
+	spin_lock(&image_lock);
+	use(image);
+	spin_unlock(&image_lock);
+}
+
+void dragoman_image_unuse(struct dragoman_image *image)
+{
+	struct file *file = NULL;
+	bool idle = false;
+
+	spin_lock(&image_lock);
+	if (!--image->uses) {
+		swap(file, image->file);
+		if (image->refs > 1) {
+			list_add_tail(&image->idle, &idle_images);
+			idle = true;
+		}
+	}
+	image_put(image);
+	spin_unlock(&image_lock);
+	if (file)
+		fput(file);
+	if (idle)
+		dragoman_queue_wake_server();
+}
+
+/* For the server: NULL if there is none, or no client uses it. */
+struct dragoman_image *dragoman_image_find_used(u64 id)
+{
+	struct dragoman_image *image;
+
+	spin_lock(&image_lock);
+	image = find_id(id);
+	if (image && image->uses)
+		use(image);
+	else
+		image = NULL;
+	spin_unlock(&image_lock);
+	return image;
+}
+
+/* A reference to the file, or NULL. */
+struct file *dragoman_image_file(struct dragoman_image *image)
+{
+	struct file *file;
+
+	spin_lock(&image_lock);
+	file = image->file;
+	if (file)
+		get_file(file);
+	spin_unlock(&image_lock);
+	return file;
+}
+
+/* Is the file still this version? 0, -ESTALE. */
+int dragoman_image_check(struct dragoman_image *image)
+{
+	struct file *file = dragoman_image_file(image);
+	struct dragoman_key key;
+	int err = -ESTALE;
+
+	if (!file)
+		return err;
+	make_key(file_inode(file), &key);
+	if (!memcmp(&key, &image->key, sizeof(key)) && is_stable(file_inode(file)))
+		err = 0;
+	fput(file);
+	return err;
+}
+
+bool dragoman_image_has_idle(void)
+{
+	return !list_empty_careful(&idle_images);
+}
+
+/* Fills an IDLE message, if there is one. */
+bool dragoman_image_take_idle(struct dragoman_req *req)
+{
+	struct dragoman_image *image;
+
+	spin_lock(&image_lock);
+	image = list_first_entry_or_null(&idle_images, struct dragoman_image, idle);
+	if (image) {
+		list_del_init(&image->idle);
+		memset(req, 0, sizeof(*req));
+		req->kind = DRAGOMAN_REQ_IDLE;
+		req->image = image->id;
+		req->priority = 2;
+		if (image->flags & DRAGOMAN_FILE_TRUSTED)
+			req->flags = DRAGOMAN_REQ_TRUSTED;
+	}
+	spin_unlock(&image_lock);
+	return image;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------------------------- */
+
+static bool same_class(const struct dragoman_class *a, const struct dragoman_class *b)
+{
+	return a->cpu_class == b->cpu_class && !memcmp(a->translator, b->translator, sizeof(a->translator));
+}
+
+static struct slot *find_slot(struct dragoman_image *image, const struct dragoman_class *class)
+{
+	struct slot *slot;
+
+	list_for_each_entry(slot, &image->slots, of_image)
+		if (same_class(&slot->class, class))
+			return slot;
+	return NULL;
+}
+
+/* Room for one more: what is only wanted or refused can be found out again. */
+static bool make_room(struct dragoman_image *image)
+{
+	struct slot *slot;
+
+	if (image->nslots < MAX_SLOTS)
+		return true;
+	list_for_each_entry(slot, &image->slots, of_image) {
+		if (slot->state == SLOT_BOUND)
+			continue;
+		slot_free(slot);
+		return true;
+	}
+	return false;
+}
+
+/* The slot, made if need be; -ENOMEM, -ENOSPC. Returns with image_lock held unless there is an error. */
+static struct slot *lock_slot(struct dragoman_image *image, const struct dragoman_class *class)
+{
+	struct slot *slot, *fresh = NULL;
+
+	for (;;) {
+		spin_lock(&image_lock);
+		slot = find_slot(image, class);
+		if (slot || fresh)
+			break;
+		spin_unlock(&image_lock);
+		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+		if (!fresh)
+			return ERR_PTR(-ENOMEM);
+	}
+	if (!slot) {
+		if (!make_room(image)) {
+			spin_unlock(&image_lock);
+			kfree(fresh);
+			return ERR_PTR(-ENOSPC);
+		}
+		slot = fresh;
+		fresh = NULL;
+		slot->image = image;
+		slot->class = *class;
+		slot->state = SLOT_WANTED;
+		list_add_tail(&slot->of_image, &image->slots);
+		image->nslots++;
+	}
+	kfree(fresh);
+	return slot;
+}
+
+/* Under image_lock: takes away what it had. */
+static void slot_clear(struct slot *slot)
+{
+	if (slot->state == SLOT_BOUND) {
+		list_del(&slot->of_object);
+		dragoman_object_put(slot->object);
+		slot->object = NULL;
+		slot->state = SLOT_WANTED;
+		image_put(slot->image);
+		return;
+	}
+	slot->state = SLOT_WANTED;
+}
+
+/*
+ * DRAGOMAN_OK: *object with a reference; NONE; PRIVATE. The caller uses the image. What is looked for is remembered,
+ * so that a new server is asked for it.
+ */
+int dragoman_image_look(struct dragoman_image *image, const struct dragoman_class *class, struct dragoman_object **object)
+{
+	struct slot *slot = lock_slot(image, class);
+	int status = DRAGOMAN_NONE;
+
+	if (IS_ERR(slot))
+		return slot == ERR_PTR(-ENOSPC) ? DRAGOMAN_PRIVATE : PTR_ERR(slot);
+	if (slot->state == SLOT_PRIVATE) {
+		status = DRAGOMAN_PRIVATE;
+	} else if (slot->state == SLOT_BOUND) {
+		*object = slot->object;
+		dragoman_object_get(*object);
+		status = DRAGOMAN_OK;
+	}
+	spin_unlock(&image_lock);
+	return status;
+}
+
+/*
+ * What the server says. The caller uses the image. 0; -ESTALE: the file is another version now, or the object is retired; -EINVAL: the object
+ * is of another class; -ENOMEM, -ENOSPC.
+ */
+int dragoman_image_bind(struct dragoman_image *image, const struct dragoman_class *class, u32 status, struct dragoman_object *object)
+{
+	struct slot *slot;
+	int err = 0;
+
+	if (object && !same_class(&object->class, class))
+		return -EINVAL;
+	if (object)
+		err = dragoman_image_check(image);
+	if (err)
+		return err;
+	slot = lock_slot(image, class);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	if (object && object->retired) {
+		err = -ESTALE;
+	} else {
+		slot_clear(slot);
+		if (object) {
+			dragoman_object_get(object);
+			slot->object = object;
+			slot->state = SLOT_BOUND;
+			list_add(&slot->of_object, &object->slots);
+			image->refs++;
+		} else if (status == DRAGOMAN_PRIVATE) {
+			slot->state = SLOT_PRIVATE;
+		}
+	}
+	spin_unlock(&image_lock);
+	return err;
+}
+
+/* The object serves nobody any more and never will. */
+void dragoman_image_unbind(struct dragoman_object *object)
+{
+	spin_lock(&image_lock);
+	object->retired = true;
+	while (!list_empty(&object->slots))
+		slot_clear(list_first_entry(&object->slots, struct slot, of_object));
+	spin_unlock(&image_lock);
+}
+
+/* A new server may know better. */
+void dragoman_image_forget_private(void)
+{
+	struct dragoman_image *image;
+	struct slot *slot;
+	unsigned int bucket;
+
+	spin_lock(&image_lock);
+	hash_for_each(by_id, bucket, image, by_id)
+		list_for_each_entry(slot, &image->slots, of_image)
+			if (slot->state == SLOT_PRIVATE)
+				slot->state = SLOT_WANTED;
+	spin_unlock(&image_lock);
+}
+
+/* The next image after *id that clients use and want an object for; what they want. Used for the caller. */
+static struct dragoman_image *next_wanted(u64 *id, struct dragoman_class *class, unsigned int *nth)
+{
+	struct dragoman_image *image, *best = NULL;
+	struct slot *slot;
+	unsigned int bucket, n = 0;
+
+	hash_for_each(by_id, bucket, image, by_id)
+		if (image->id >= *id && image->uses && image->file && (!best || image->id < best->id))
+			best = image;
+	if (!best)
+		return NULL;
+	if (best->id != *id)
+		*nth = 0;
+	*id = best->id;
+	list_for_each_entry(slot, &best->slots, of_image) {
+		if (slot->state != SLOT_WANTED || n++ < *nth)
+			continue;
+		*class = slot->class;
+		(*nth)++;
+		use(best);
+		return best;
+	}
+	(*id)++;
+	*nth = 0;
+	return ERR_PTR(-EAGAIN);
+}
+
+/* For a new server: asks for each object that a client would like to have. */
+void dragoman_image_reopen(void)
+{
+	struct dragoman_want want = { .kind = DRAGOMAN_REQ_OPEN, .priority = 1 };
+	struct dragoman_image *image;
+	unsigned int nth = 0;
+	u64 id = 0;
+	u32 status;
+
+	for (;;) {
+		spin_lock(&image_lock);
+		image = next_wanted(&id, &want.class, &nth);
+		spin_unlock(&image_lock);
+		if (!image)
+			break;
+		if (IS_ERR(image))
+			continue;
+		want.image = image;
+		dragoman_queue_ask(&want, &status);
+		dragoman_image_unuse(image);
+		cond_resched();
+	}
+}

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: MIT
+/* Which files get objects, and what may be mapped how. */
+#include "kselftest_harness.h"
+#include "../exec/test.h"
+#include "server.h"
+
+#include <sys/socket.h>
+
+FIXTURE(objects) {
+	struct stage s;
+};
+
+FIXTURE_SETUP(objects)
+{
+	if (cannot_run())
+		SKIP(return, "%s", cannot_run());
+	ASSERT_EQ(0, enter_folder());
+	ASSERT_EQ(0, no_server());
+	ASSERT_EQ(0, stage_open(&self->s));
+}
+
+FIXTURE_TEARDOWN(objects)
+{
+	stage_close(&self->s);
+	leave_folder();
+}
+
+/* The whole way: asked, opened, written by the server, executed by the client. */
+TEST_F(objects, from_file_to_code)
+{
+	static const unsigned char code[] = { 0xb8, 0x2a, 0, 0, 0, 0xc3 };	/* mov $42, %eax; ret */
+	struct stage *s = &self->s;
+	struct dragoman_image_fd i;
+	struct dragoman_req req;
+	struct stat st, seen;
+	unsigned int word[2];
+	int (*call)(void);
+	char *rw, *rx;
+
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &s->at));
+	EXPECT_EQ(DRAGOMAN_NONE, s->at.status);
+	ASSERT_EQ(1, recv_n(s->ctl, &req, 1, SECOND));
+	EXPECT_EQ(DRAGOMAN_REQ_OPEN, req.kind);
+	EXPECT_NE(0, req.id);
+	EXPECT_NE(0, req.image);
+	EXPECT_EQ(CLASS, req.cpu_class);
+	EXPECT_STREQ(TRANSLATOR, (char *)req.translator);
+	EXPECT_EQ(getpid(), (pid_t)req.pid);
+	EXPECT_EQ(0, req.uid);
+	EXPECT_EQ(0, req.requeues);
+	EXPECT_EQ(DRAGOMAN_REQ_TRUSTED, req.flags);
+	/* The server reads the file that the module found. */
+	ASSERT_EQ(0, image_fd(s->ctl, req.image, &i));
+	ASSERT_EQ(0, fstat(i.fd, &seen));
+	ASSERT_EQ(0, fstat(s->file, &st));
+	EXPECT_EQ(st.st_ino, seen.st_ino);
+	EXPECT_EQ(st.st_ino, i.file.ino);
+	EXPECT_EQ(st.st_dev, i.file.dev);
+	EXPECT_EQ((unsigned long long)st.st_size, i.file.size);
+	EXPECT_EQ(st.st_mtim.tv_sec, i.file.mtime_sec);
+	EXPECT_EQ((unsigned int)st.st_mtim.tv_nsec, i.file.mtime_nsec);
+	EXPECT_EQ(st.st_ctim.tv_sec, i.file.ctime_sec);
+	EXPECT_EQ(0, memcmp(&i.file, &s->at.file, sizeof(i.file)));
+	EXPECT_EQ(O_RDONLY, fcntl(i.fd, F_GETFL) & O_ACCMODE);
+	EXPECT_EQ(1, fcntl(i.fd, F_GETFD));
+	EXPECT_EQ(8, pread(i.fd, word, 8, 4096));
+	close(i.fd);
+	s->object_fd = object_create(s->ctl, OBJECT_SIZE, TRANSLATOR, &s->object);
+	ASSERT_GE(s->object_fd, 0);
+	rw = mmap(NULL, OBJECT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, s->object_fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)rw);
+	memcpy(rw + 0x3000, code, sizeof(code));
+	EXPECT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_OK, s->object));
+	EXPECT_EQ(-ENOENT, reply(s->ctl, req.id, DRAGOMAN_OK, s->object));
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &s->at));
+	EXPECT_EQ(DRAGOMAN_OK, s->at.status);
+	EXPECT_EQ(s->object, s->at.object);
+	EXPECT_EQ(OBJECT_SIZE, s->at.object_size);
+	rx = map_object(s, 0, OBJECT_SIZE, PROT_READ | PROT_EXEC);
+	ASSERT_NE(MAP_FAILED, (void *)rx);
+	call = (void *)(rx + 0x3000);
+	EXPECT_EQ(42, call());
+	/* Written later, seen at once. */
+	rw[0x3001] = 43;
+	EXPECT_EQ(43, call());
+	rw[0x200000] = 1;
+	EXPECT_EQ(1, rx[0x200000]);
+	munmap(rw, OBJECT_SIZE);
+	munmap(rx, OBJECT_SIZE);
+}
+
+TEST_F(objects, client_mappings)
+{
+	struct stage *s = &self->s;
+	int rx = PROT_READ | PROT_EXEC, fd, mode;
+	char path[64], *p, *q, byte = 1;
+	off_t at;
+
+	ASSERT_EQ(0, stage_attach(s));
+	at = s->at.map_offset;
+	EXPECT_EQ(0, map_error(OBJECT_SIZE, rx, MAP_SHARED, s->session, at));
+	EXPECT_EQ(0, map_error(4096, PROT_READ, MAP_SHARED, s->session, at));
+	EXPECT_EQ(0, map_error(4096, rx, MAP_SHARED, s->session, at + OBJECT_SIZE - 4096));
+	EXPECT_NE(0, map_error(4096, PROT_READ | PROT_WRITE, MAP_SHARED, s->session, at));
+	EXPECT_NE(0, map_error(4096, PROT_WRITE, MAP_SHARED, s->session, at));
+	EXPECT_NE(0, map_error(4096, rx | PROT_WRITE, MAP_SHARED, s->session, at));
+	EXPECT_NE(0, map_error(4096, rx, MAP_PRIVATE, s->session, at));
+	EXPECT_NE(0, map_error(4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, s->session, at));
+	EXPECT_NE(0, map_error(4096, rx, MAP_SHARED, s->session, at + OBJECT_SIZE));
+	EXPECT_NE(0, map_error(8192, rx, MAP_SHARED, s->session, at + OBJECT_SIZE - 4096));
+	EXPECT_NE(0, map_error(OBJECT_SIZE + 4096, rx, MAP_SHARED, s->session, at));
+	EXPECT_NE(0, map_error(4096, rx, MAP_SHARED, s->session, at + (1ll << 40)));
+	EXPECT_NE(0, map_error(4096, rx, MAP_SHARED, s->session, at ^ (1ll << 33)));
+	EXPECT_NE(0, map_error(4096, rx, MAP_SHARED, s->session, -4096));
+	p = map_object(s, 0, 65536, rx);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	for (mode = 0; mode < 8; mode++)
+		EXPECT_EQ(mode & PROT_WRITE ? -1 : 0, mprotect(p, 4096, mode)) TH_LOG("mode %d", mode);
+	ASSERT_EQ(0, mprotect(p, 4096, rx));
+	/* The kernel's back doors. */
+	fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	EXPECT_GT(0, pwrite(fd, &byte, 1, (off_t)(unsigned long)p));
+	EXPECT_EQ(1, pread(fd, &byte, 1, (off_t)(unsigned long)p));
+	close(fd);
+	EXPECT_EQ(-1, madvise(p, 4096, MADV_REMOVE));
+	q = mremap(p, 65536, 131072, MREMAP_MAYMOVE);
+	if (q != MAP_FAILED) {
+		EXPECT_EQ(-1, mprotect(q, 131072, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, q[100000]);
+		munmap(q, 131072);
+	} else {
+		munmap(p, 65536);
+	}
+	p = map_object(s, OBJECT_SIZE - 4096, 4096, rx);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	/* Growing a mapping must not reach beyond the object. */
+	q = mremap(p, 4096, 65536, MREMAP_MAYMOVE);
+	if (q != MAP_FAILED) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			_exit(q[8192]);
+		waitpid(pid, &status, 0);
+		EXPECT_TRUE(WIFSIGNALED(status));
+		munmap(q, 65536);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->session);
+	EXPECT_GT(0, open(path, O_RDWR));
+}
+
+/* An mmap of 2 MiB or more is placed so that huge pages fit. */
+TEST_F(objects, alignment)
+{
+	struct stage *s = &self->s;
+	char *p;
+
+	ASSERT_EQ(0, stage_attach(s));
+	p = map_object(s, 0, OBJECT_SIZE, PROT_READ | PROT_EXEC);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	if ((unsigned long)p & ((2u << 20) - 1))
+		ksft_print_msg("not aligned to 2 MiB: %p\n", p);
+	munmap(p, OBJECT_SIZE);
+}
+
+/* Only what this address space has attached. */
+TEST_F(objects, not_attached)
+{
+	struct stage *s = &self->s;
+	int other, status, rx = PROT_READ | PROT_EXEC;
+	pid_t pid;
+
+	ASSERT_EQ(0, stage_attach(s));
+	other = session_open();
+	ASSERT_GE(other, 0);
+	EXPECT_NE(0, map_error(4096, rx, MAP_SHARED, other, s->at.map_offset));
+	/* A session that is handed over is not the other's: the program that got it never proved that it has the file. */
+	pid = fork();
+	if (pid == 0) {
+		close(s->file);
+		_exit(map_error(4096, rx, MAP_SHARED, s->session, s->at.map_offset));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ksft_print_msg("a child's mmap: %s\n", WEXITSTATUS(status) ? strerror(WEXITSTATUS(status)) : "allowed");
+}
+
+TEST_F(objects, detach)
+{
+	struct stage *s = &self->s;
+	struct dragoman_detach d = { .size = sizeof(d) };
+	char *p;
+
+	ASSERT_EQ(0, stage_attach(s));
+	p = map_object(s, 0, 4096, PROT_READ);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	d.object = s->object;
+	EXPECT_EQ(0, dg(s->session, DRAGOMAN_IOC_DETACH, &d));
+	EXPECT_EQ(-ENOENT, dg(s->session, DRAGOMAN_IOC_DETACH, &d));
+	EXPECT_EQ(0, p[0]);
+	EXPECT_NE(0, map_error(4096, PROT_READ, MAP_SHARED, s->session, s->at.map_offset));
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &s->at));
+	EXPECT_EQ(DRAGOMAN_OK, s->at.status);
+	EXPECT_EQ(0, map_error(4096, PROT_READ, MAP_SHARED, s->session, s->at.map_offset));
+	d.object = 0;
+	EXPECT_EQ(-ENOENT, dg(s->session, DRAGOMAN_IOC_DETACH, &d));
+}
+
+/* Descriptors that prove nothing. */
+TEST_F(objects, descriptors)
+{
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	int p[2], fd;
+
+	EXPECT_EQ(-EBADF, attach_fd(s->session, -1, 0, 0, &a));
+	EXPECT_EQ(-EBADF, attach_fd(s->session, 9999, 0, 0, &a));
+	fd = open("lib", O_PATH);
+	EXPECT_EQ(-EBADF, attach_fd(s->session, fd, 0, 0, &a));
+	close(fd);
+	fd = open("guest", O_WRONLY);
+	EXPECT_GT(0, attach_fd(s->session, fd, 0, 0, &a));
+	close(fd);
+	ASSERT_EQ(0, pipe(p));
+	fd = attach_fd(s->session, p[0], 0, 0, &a);
+	EXPECT_TRUE(fd < 0 || a.status == DRAGOMAN_PRIVATE);
+	fd = attach_fd(s->session, open(".", O_RDONLY), 0, 0, &a);
+	EXPECT_TRUE(fd < 0 || a.status == DRAGOMAN_PRIVATE);
+	fd = attach_fd(s->session, open("/dev/zero", O_RDONLY), 0, 0, &a);
+	EXPECT_TRUE(fd < 0 || a.status == DRAGOMAN_PRIVATE);
+	fd = attach_fd(s->session, s->session, 0, 0, &a);
+	EXPECT_TRUE(fd < 0 || a.status == DRAGOMAN_PRIVATE);
+	/* Open for writing somewhere: its bytes may change at any time. */
+	fd = open("lib", O_RDWR);
+	EXPECT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	close(fd);
+	EXPECT_EQ(0, attach_fd(s->session, s->file, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_EQ(DRAGOMAN_NONE, a.status);
+	/* Looking queues nothing. */
+	{
+		struct dragoman_req req;
+
+		EXPECT_EQ(-EAGAIN, recv_n(s->ctl, &req, 1, 0));
+	}
+}
+
+TEST_F(objects, attach_arguments)
+{
+	struct stage *s = &self->s;
+	struct dragoman_attach a = { .size = sizeof(a), .fd = -1 };
+
+	EXPECT_EQ(-EINVAL, dg(s->session, DRAGOMAN_IOC_ATTACH, &a));
+	a.flags = DRAGOMAN_ATTACH_FD | DRAGOMAN_ATTACH_ADDRESS;
+	a.fd = s->file;
+	EXPECT_EQ(-EINVAL, dg(s->session, DRAGOMAN_IOC_ATTACH, &a));
+	a.flags = DRAGOMAN_ATTACH_FD;
+	a.address = 4096;
+	EXPECT_EQ(-EINVAL, dg(s->session, DRAGOMAN_IOC_ATTACH, &a));
+	a.address = 0;
+	a.deadline_ns = 5;
+	EXPECT_EQ(-EINVAL, dg(s->session, DRAGOMAN_IOC_ATTACH, &a));
+	a.flags = DRAGOMAN_ATTACH_ADDRESS;
+	a.deadline_ns = 0;
+	EXPECT_EQ(-EINVAL, dg(s->session, DRAGOMAN_IOC_ATTACH, &a));
+	a.flags = DRAGOMAN_ATTACH_FD | DRAGOMAN_ATTACH_WAIT;
+	a.deadline_ns = 1;
+	EXPECT_EQ(-ETIMEDOUT, dg(s->session, DRAGOMAN_IOC_ATTACH, &a));
+}
+
+/* What an address proves. */
+TEST_F(objects, addresses)
+{
+	struct stage *s = &self->s;
+	char *text, *p, *two;
+	struct dragoman_attach a;
+	int fd;
+
+	ASSERT_EQ(0, stage_attach(s));
+	text = mmap(NULL, GUEST_SIZE, PROT_READ, MAP_PRIVATE, s->file, 0);
+	ASSERT_NE(MAP_FAILED, (void *)text);
+	EXPECT_EQ(0, attach_address(s->session, text + 4100, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(s->object, a.object);
+	EXPECT_EQ(4100, a.file_offset);
+	EXPECT_EQ(0, memcmp(&a.file, &s->at.file, sizeof(a.file)));
+	p = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, s->file, 8192);
+	EXPECT_EQ(0, attach_address(s->session, p + 1, 0, &a));
+	EXPECT_EQ(8193, a.file_offset);
+	/* Nothing there, no file, a stack. */
+	munmap(p, 8192);
+	EXPECT_GT(0, attach_address(s->session, p, 0, &a) ? : a.status == DRAGOMAN_PRIVATE ? -1 : 0);
+	EXPECT_GT(0, attach_address(s->session, (void *)-4096l, 0, &a));
+	EXPECT_GT(0, attach_address(s->session, NULL, 0, &a));
+	EXPECT_EQ(0, attach_address(s->session, &a, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	/* Writable; written once and then protected; shared and writable. */
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, s->file, 0);
+	EXPECT_EQ(0, attach_address(s->session, p, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	p[0] = 1;
+	ASSERT_EQ(0, mprotect(p, 8192, PROT_READ | PROT_EXEC));
+	EXPECT_EQ(0, attach_address(s->session, p, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	EXPECT_EQ(0, attach_address(s->session, p + 4096, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	/* A mapping that is changed in /proc/self/mem has private pages, too. */
+	two = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE, s->file, 0);
+	fd = open("/proc/self/mem", O_RDWR);
+	if (pwrite(fd, "x", 1, (off_t)(unsigned long)two + 5000) == 1) {
+		EXPECT_EQ(0, attach_address(s->session, two, 0, &a));
+		EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	}
+	fd = open("other", O_RDWR | O_CREAT, 0644);
+	ASSERT_EQ(0, ftruncate(fd, 8192));
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	EXPECT_EQ(0, attach_address(s->session, p, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	p = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	EXPECT_EQ(0, attach_address(s->session, p, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+}
+
+/* A file that changes is another image; the old object is never given for the new bytes. */
+TEST_F(objects, changed_file)
+{
+	struct stage *s = &self->s;
+	struct dragoman_image_fd i;
+	struct dragoman_req req;
+	unsigned int old;
+	int fd;
+
+	ASSERT_EQ(0, stage_attach(s));
+	old = s->object;
+	/* Kernels before 6.13 stamp files with the time of the last tick. */
+	usleep(20000);
+	fd = open("lib", O_RDWR);
+	ASSERT_EQ(1, pwrite(fd, "y", 1, 4096));
+	close(fd);
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &s->at));
+	EXPECT_EQ(DRAGOMAN_NONE, s->at.status);
+	ASSERT_EQ(1, recv_kind(s->ctl, DRAGOMAN_REQ_OPEN, &req, SECOND));
+	EXPECT_NE(s->image, req.image);
+	EXPECT_EQ(-ESTALE, image_fd(s->ctl, s->image, &i));
+	EXPECT_EQ(-ESTALE, object_bind(s->ctl, s->image, old, DRAGOMAN_OK));
+	/* Changed between request and answer. */
+	usleep(20000);
+	fd = open("lib", O_RDWR);
+	ASSERT_EQ(1, pwrite(fd, "z", 1, 4096));
+	close(fd);
+	EXPECT_EQ(-ESTALE, reply(s->ctl, req.id, DRAGOMAN_OK, old));
+}
+
+TEST_F(objects, bind_and_retire)
+{
+	struct stage *s = &self->s;
+	unsigned int second;
+	struct dragoman_miss m;
+	struct dragoman_attach a;
+	int fd, wrong;
+	char *p;
+
+	ASSERT_EQ(0, stage_attach(s));
+	p = map_object(s, 0, 4096, PROT_READ);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	EXPECT_EQ(0, object_retire(s->ctl, s->object));
+	EXPECT_EQ(0, p[0]);
+	EXPECT_EQ(-ESTALE, miss(s->session, s->object, 4096, 0, SECOND, &m));
+	EXPECT_EQ(-ESTALE, object_bind(s->ctl, s->image, s->object, DRAGOMAN_OK));
+	EXPECT_EQ(0, attach_fd(s->session, s->file, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_EQ(DRAGOMAN_NONE, a.status);
+	fd = object_create(s->ctl, OBJECT_SIZE, TRANSLATOR, &second);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, object_bind(s->ctl, s->image, second, DRAGOMAN_OK));
+	EXPECT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(second, a.object);
+	EXPECT_EQ(0, object_bind(s->ctl, s->image, 0, DRAGOMAN_PRIVATE));
+	EXPECT_EQ(0, object_bind(s->ctl, s->image, 0, DRAGOMAN_NONE));
+	/* An object for another translator serves others only. */
+	wrong = object_create(s->ctl, OBJECT_SIZE, "another translator", &second);
+	ASSERT_GE(wrong, 0);
+	EXPECT_EQ(0, object_bind(s->ctl, s->image, second, DRAGOMAN_OK));
+	EXPECT_EQ(0, attach_fd(s->session, s->file, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_NE(DRAGOMAN_OK, a.status);
+	munmap(p, 4096);
+}
+
+TEST_F(objects, private_image)
+{
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+	ASSERT_EQ(1, recv_n(s->ctl, &req, 1, SECOND));
+	EXPECT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_PRIVATE, 0));
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	EXPECT_EQ(-EAGAIN, recv_n(s->ctl, &req, 1, 0));
+	EXPECT_EQ(0, object_bind(s->ctl, req.image, 0, DRAGOMAN_NONE));
+}
+
+/* Answers that name nonsense leave the request to be answered again. */
+TEST_F(objects, wrong_answers)
+{
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+	unsigned int wrong;
+	int fd;
+
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+	ASSERT_EQ(1, recv_n(s->ctl, &req, 1, SECOND));
+	EXPECT_GT(0, reply(s->ctl, req.id, DRAGOMAN_OK, 0));
+	EXPECT_GT(0, reply(s->ctl, req.id, DRAGOMAN_OK, 4711));
+	EXPECT_EQ(-EINVAL, reply(s->ctl, req.id, 99, 0));
+	EXPECT_EQ(-EINVAL, reply(s->ctl, req.id, DRAGOMAN_BY_ADDRESS, 0));
+	fd = object_create(s->ctl, OBJECT_SIZE, "another translator", &wrong);
+	EXPECT_EQ(-EINVAL, reply(s->ctl, req.id, DRAGOMAN_OK, wrong));
+	close(fd);
+	fd = object_create(s->ctl, OBJECT_SIZE, TRANSLATOR, &wrong);
+	EXPECT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_OK, wrong));
+	close(fd);
+}
+
+/* Several images may be bound to one object, e.g. copies of a file. */
+TEST_F(objects, one_for_two)
+{
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+	int fd;
+
+	ASSERT_EQ(0, stage_attach(s));
+	ASSERT_EQ(0, copy_file("lib", "copy", 0644));
+	fd = open("copy", O_RDONLY);
+	ASSERT_EQ(0, attach_fd(s->session, fd, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_NONE, a.status);
+	ASSERT_EQ(1, recv_n(s->ctl, &req, 1, SECOND));
+	EXPECT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_OK, s->object));
+	ASSERT_EQ(0, attach_fd(s->session, fd, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(s->object, a.object);
+}
+
+/* A place stays bound when nobody uses the file; the file itself is let go of. */
+TEST_F(objects, warm_start)
+{
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+	int i, ret = 0;
+
+	ASSERT_EQ(0, mkdir("fs", 0755));
+	ASSERT_EQ(0, mount("fs", "fs", "tmpfs", 0, "mode=0755"));
+	ASSERT_EQ(0, copy_file("lib", "fs/lib", 0644));
+	close(s->file);
+	s->file = open("fs/lib", O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, stage_attach(s));
+	close(s->session);
+	close(s->file);
+	ASSERT_EQ(1, recv_kind(s->ctl, DRAGOMAN_REQ_IDLE, &req, 5 * SECOND));
+	EXPECT_EQ(0, req.id);
+	EXPECT_EQ(s->image, req.image);
+	s->session = session_open();
+	s->file = open("fs/lib", O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, attach_fd(s->session, s->file, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(s->object, a.object);
+	close(s->session);
+	close(s->file);
+	for (i = 0; i < 100; i++) {
+		ret = umount("fs") ? errno : 0;
+		if (!ret)
+			break;
+		usleep(20000);
+	}
+	EXPECT_EQ(0, ret) TH_LOG("the file system is still busy");
+	s->session = s->file = -1;
+}
+
+/* By descriptors over a socket a session goes to another program: it counts whose memory it is. */
+TEST_F(objects, session_handed_over)
+{
+	struct stage *s = &self->s;
+	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	int sv[2], status, fd;
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	pid = fork();
+	if (pid == 0) {
+		fd = session_open();
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+		if (sendmsg(sv[1], &msg, 0) != 1)
+			_exit(1);
+		_exit(0);
+	}
+	ASSERT_EQ(1, recvmsg(sv[0], &msg, MSG_CMSG_CLOEXEC));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(s->session);
+	s->session = fd;
+	/* Our own proof of the file counts. */
+	EXPECT_EQ(0, stage_attach(s));
+	EXPECT_EQ(0, map_error(4096, PROT_READ | PROT_EXEC, MAP_SHARED, s->session, s->at.map_offset));
+}
+
+/* As many as fit; then an error that says so. */
+TEST_F(objects, many)
+{
+	struct stage *s = &self->s;
+	struct dragoman_req req[64];
+	struct dragoman_attach a;
+	int i, j, n, ret = 0, queued = 0, answered = 0;
+	char name[32];
+
+	for (i = 0; i < 400; i++) {
+		int fd;
+
+		snprintf(name, sizeof(name), "f%d", i);
+		fd = open(name, O_RDWR | O_CREAT, 0644);
+		if (write(fd, &i, sizeof(i)) != sizeof(i))
+			break;
+		close(fd);
+		fd = open(name, O_RDONLY);
+		ret = attach_fd(s->session, fd, 0, 0, &a);
+		close(fd);
+		if (ret == -EAGAIN) {
+			ret = 0;
+		} else if (ret) {
+			break;
+		} else {
+			queued++;
+		}
+		n = recv_n(s->ctl, req, 64, 0);
+		for (j = 0; j < n; j++)
+			if (req[j].kind == DRAGOMAN_REQ_OPEN && reply(s->ctl, req[j].id, DRAGOMAN_PRIVATE, 0) == 0)
+				answered++;
+	}
+	EXPECT_TRUE(ret == 0 || ret == -ENOSPC) TH_LOG("%d", ret);
+	EXPECT_LT(10, queued);
+	EXPECT_EQ(queued, answered);
+}
+
+TEST_HARNESS_MAIN

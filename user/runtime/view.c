@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Code objects that are mapped into this address space. In: an object's descriptor and the place of the guest mapping that it
+ * serves. Out: the table that the glue looks guest pcs up in, and answers to the same questions that cache.c has for private
+ * code: what to enter for a guest pc, what a host pc stands for. Their code and index belong to another process, which adds
+ * to them at any time; nothing of that is ever taken back.
+ */
+#include <linux/errno.h>
+#include <linux/mman.h>
+#include <asm/unistd.h>
+
+#include "object/object.h"
+#include "runtime/core.h"
+#include "runtime/mm.h"
+#include "runtime/sys.h"
+#include "runtime/view.h"
+
+struct rt_views {
+	u32 n;				/* members of view[] that were ever in use */
+	u32 nlive;
+	bool stopped;
+	struct rt_view view[RT_MAX_VIEWS];
+	struct x64_view *slot[X64_VIEW_SLOTS + X64_VIEW_WAYS - 1];
+};
+static struct rt_views views;
+
+bool rt_views_wanted(void)
+{
+	return !views.stopped;
+}
+
+const void *rt_view_table(const struct rt_thread *t)
+{
+	return t->strict_fp ? NULL : views.slot;
+}
+
+/* --- by guest pc --------------------------------------------------------------------------------------------------- */
+
+/* A view whose slots are taken by others, which would be neighbours of its text, is found by C only. */
+static void put_in_table(struct rt_view *v)
+{
+	u64 first = v->x.text >> X64_VIEW_SHIFT, last = (v->x.text + v->x.text_size - 1) >> X64_VIEW_SHIFT;
+
+	for (u64 g = first; g <= last; g++) {
+		struct x64_view **at = &views.slot[g & (X64_VIEW_SLOTS - 1)];
+
+		for (unsigned k = 0; k < X64_VIEW_WAYS; k++) {
+			if (at[k] == &v->x)
+				break;
+			if (at[k])
+				continue;
+			__atomic_store_n(&at[k], &v->x, __ATOMIC_RELEASE);
+			break;
+		}
+	}
+}
+
+static void take_from_table(struct rt_view *v)
+{
+	u64 first = v->x.text >> X64_VIEW_SHIFT, last = (v->x.text + v->x.text_size - 1) >> X64_VIEW_SHIFT;
+
+	for (u64 g = first; g <= last; g++) {
+		struct x64_view **at = &views.slot[g & (X64_VIEW_SLOTS - 1)];
+
+		for (unsigned k = 0; k < X64_VIEW_WAYS; k++)
+			if (at[k] == &v->x)
+				__atomic_store_n(&at[k], NULL, __ATOMIC_RELAXED);
+	}
+}
+
+struct rt_view *rt_view_at(u64 pc)
+{
+	for (u32 n = 0; n < __atomic_load_n(&views.n, __ATOMIC_ACQUIRE); n++) {
+		struct rt_view *v = &views.view[n];
+
+		if (pc - v->x.text < __atomic_load_n(&v->x.text_size, __ATOMIC_ACQUIRE))
+			return v;
+	}
+	return NULL;
+}
+
+bool rt_view_entry(const struct rt_thread *t, u64 pc, struct rt_entry *e, struct rt_view **missing)
+{
+	struct rt_view *v = views.nlive && !t->strict_fp ? rt_view_at(pc) : NULL;
+	u32 word;
+
+	*missing = NULL;
+	if (!v || pc & 3)
+		return false;
+	word = __atomic_load_n((u32 *)(v->x.index + (pc - v->x.text)), __ATOMIC_ACQUIRE);
+	if ((word & DRAGOMAN_INDEX_OFFSET) < 64) {
+		if (!word)
+			*missing = v;
+		return false;
+	}
+	*e = (struct rt_entry){ .key = pc, .host = (u8 *)v->x.hot + (word & DRAGOMAN_INDEX_OFFSET), .view = v,
+				.needs_flags = word & DRAGOMAN_INDEX_READ ? CG_FLAGS_READ :
+					       word & DRAGOMAN_INDEX_FLAGS ? CG_FLAGS_PASS : 0 };
+	return true;
+}
+
+/* --- by host pc ---------------------------------------------------------------------------------------------------- */
+
+const struct rt_view *rt_view_of_host(u64 host)
+{
+	for (u32 n = 0; n < __atomic_load_n(&views.n, __ATOMIC_ACQUIRE); n++) {
+		const struct rt_view *v = &views.view[n];
+
+		if (host >= v->start && host < __atomic_load_n(&v->end, __ATOMIC_ACQUIRE))
+			return v;
+	}
+	return NULL;
+}
+
+bool rt_view_in_code(u64 host)
+{
+	const struct rt_view *v = rt_view_of_host(host);
+
+	return v && host >= v->code_lo && host < v->code_hi;
+}
+
+static void as_region(const struct rt_view *v, const struct dragoman_region *d, struct rt_region *r)
+{
+	const struct dragoman_object *h = v->head;
+
+	*r = (struct rt_region){ .pc = v->x.text + d->pc, .pc_lo = v->x.text + d->lo, .pc_hi = v->x.text + d->hi,
+				 .hot = (u8 *)v->x.hot + d->hot, .hot_len = d->hot_len, .nmap = d->nmap,
+				 .nretsite = d->nretsite, .map = obj_maps(h, d), .retsite = obj_retsites(h, d), .view = v };
+}
+
+bool rt_view_region(u64 host, struct rt_region *r)
+{
+	const struct rt_view *v = rt_view_of_host(host);
+	const struct dragoman_region *d;
+
+	if (!v || host < v->x.hot || host - v->x.hot >= v->head->hot_size)
+		return false;
+	d = obj_region_at(v->head, (u32)(host - v->x.hot));
+	if (d)
+		as_region(v, d, r);
+	return d;
+}
+
+/* --- coming ---------------------------------------------------------------------------------------------------------- */
+
+static void release(struct rt_view *v)
+{
+	u64 start = v->start, end = v->end;
+
+	__atomic_store_n(&v->end, 0, __ATOMIC_RELEASE);
+	v->retired = 0;
+	rt_mm_unreserve(start, end);
+	sys(__NR_munmap, start, end - start);
+}
+
+/* Dropped views that nobody can be in any more. */
+static void release_retired(void)
+{
+	const struct rt_thread *self = rt.nthreads ? rt_self() : NULL;
+
+	for (u32 n = 0; n < views.n; n++)
+		if (views.view[n].retired && rt_cache_past_epoch(self, views.view[n].retired))
+			release(&views.view[n]);
+}
+
+static struct rt_view *free_view(void)
+{
+	for (u32 n = 0; n < views.n; n++)
+		if (!views.view[n].end)
+			return &views.view[n];
+	return views.n < RT_MAX_VIEWS ? &views.view[views.n] : NULL;
+}
+
+static int map_at(int fd, u64 start, u64 size, bool replace)
+{
+	s64 p = sys(__NR_mmap, start, size, PROT_READ | PROT_EXEC, MAP_SHARED | (replace ? MAP_FIXED : MAP_FIXED_NOREPLACE), fd, 0);
+
+	if (p < 0)
+		return (int)p;
+	if ((u64)p != start) {		/* a kernel before 4.17 takes the flag for a hint */
+		sys(__NR_munmap, p, size);
+		return -EEXIST;
+	}
+	if (!replace && rt_mm_reserve(start, start + size)) {
+		sys(__NR_munmap, start, size);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void lock_cache(struct rt_cache *c)
+{
+	if (c)
+		rt_lock(&c->lock);
+}
+
+static void unlock_cache(struct rt_cache *c)
+{
+	if (c)
+		rt_unlock(&c->lock);
+}
+
+static void drop_range(struct rt_cache *c, u64 start, u64 end);
+
+int rt_view_add(int fd, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace)
+{
+	u64 start = bias + (u64)h->delta, text = bias + h->text_lo, size = h->text_hi - h->text_lo;
+	struct rt_cache *c = rt.cache;
+	struct rt_view *v;
+	int err = -EINVAL;
+
+	if (h->features != rt.features || start & 4095 || size > h->index_size || start + h->size > RT_GUEST_END)
+		return -EINVAL;
+	lock_cache(c);
+	if (!rt_views_wanted())
+		goto out;
+	release_retired();
+	err = -ENOSPC;
+	v = free_view();
+	if (!v)
+		goto out;
+	err = map_at(fd, start, h->size, replace);
+	if (err)
+		goto out;
+	drop_range(c, text, text + size);
+	v->x = (struct x64_view){ .text = text, .index = start + h->index, .hot = start + h->hot };
+	v->start = start;
+	v->head = (const struct dragoman_object *)start;
+	v->code_lo = MIN(start + h->hot, start + h->cold);
+	v->code_hi = MAX(start + h->hot + h->hot_size, start + h->cold + h->cold_size);
+	v->object = object;
+	v->generation = generation;
+	v->incoming = NULL;
+	__atomic_store_n(&v->end, start + h->size, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->x.text_size, size, __ATOMIC_RELEASE);
+	if (v == &views.view[views.n])
+		__atomic_store_n(&views.n, views.n + 1, __ATOMIC_RELEASE);
+	views.nlive++;
+	put_in_table(v);
+out:
+	unlock_cache(c);
+	return err;
+}
+
+/* --- going ----------------------------------------------------------------------------------------------------------- */
+
+static void copy(u8 *to, const void *head, u64 off, u64 len)
+{
+	__builtin_memcpy(to + off, (const u8 *)head + off, len);
+}
+
+/*
+ * What has been published so far, but for the index. All code that a copied link can lead to is to be in the copy: once more,
+ * if something was published meanwhile.
+ */
+static void copy_used(u8 *to, const struct dragoman_object *h)
+{
+	struct dragoman_object *own = (struct dragoman_object *)to;
+	u32 n, tries = 0;
+
+	do {
+		n = __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE);
+		*own = *h;
+		own->nregions = n;
+		own->publish = 0;
+		copy(to, h, h->hot, MIN(own->hot_used, h->hot_size));
+		copy(to, h, h->cold, MIN(own->cold_used, h->cold_size));
+		copy(to, h, h->cold + h->cold_size - MIN(own->pool_used, h->cold_size), MIN(own->pool_used, h->cold_size));
+		copy(to, h, h->meta, MIN(own->meta_used, h->meta_size));
+		copy(to, h, h->regions, MIN(n * sizeof(struct dragoman_region), h->regions_size));
+	} while (n != __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE) && ++tries < 10);
+}
+
+static void poison(u8 *base)
+{
+	const struct dragoman_object *h = (const struct dragoman_object *)base;
+
+	for (u32 n = 0; n < h->nregions; n++) {
+		const struct dragoman_region *d = &obj_regions(h)[n];
+		u8 *hot = base + h->hot + d->hot;
+
+		for (u32 k = 0; k < d->nmap; k++)
+			if (!obj_maps(h, d)[k].inside && obj_maps(h, d)[k].off < d->hot_len)
+				hot[obj_maps(h, d)[k].off] = 0xcc;
+		for (u32 k = 0; k < d->nretsite; k++)
+			if (obj_retsites(h, d)[k] < d->hot_len)
+				hot[obj_retsites(h, d)[k]] = 0xcc;
+		for (u32 k = 0; k < d->nentry; k++)
+			if (obj_entries(h, d)[k].off < d->hot_len)
+				hot[obj_entries(h, d)[k].off] = 0xcc;
+	}
+}
+
+/*
+ * Other threads may be inside: a copy with INT3s takes the view's place, in one step. Without memory for it, they go on in
+ * what they are in until they leave it by themselves.
+ */
+static void make_private(struct rt_view *v)
+{
+	u64 size = v->end - v->start;
+	s64 p = sys(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p < 0 && p > -4096)
+		return;
+	copy_used((u8 *)p, v->head);
+	poison((u8 *)p);
+	if (sys(__NR_mprotect, p, size, PROT_READ | PROT_EXEC) ||
+	    sys(__NR_mremap, p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, v->start) < 0)
+		sys(__NR_munmap, p, size);
+}
+
+/*
+ * Jump caches and return stacks are emptied by the threads themselves, at the new epoch. This one does so before it goes
+ * back to the guest: it is in a call that looks at the epoch (dispatch.c).
+ */
+static void drop(struct rt_cache *c, struct rt_view *v)
+{
+	take_from_table(v);
+	__atomic_store_n(&v->x.text_size, 0, __ATOMIC_RELEASE);
+	views.nlive--;
+	if (!c) {
+		release(v);
+		return;
+	}
+	rt_cache_unlink(c, v);
+	v->retired = c->epoch;
+	__atomic_store_n(&c->epoch, c->epoch + 1, __ATOMIC_RELEASE);
+	if (rt.nthreads <= 1)
+		release(v);
+	else
+		make_private(v);
+}
+
+static bool live(const struct rt_view *v)
+{
+	return v->end && !v->retired;
+}
+
+static void drop_range(struct rt_cache *c, u64 start, u64 end)
+{
+	for (u32 n = 0; n < views.n && views.nlive; n++) {
+		struct rt_view *v = &views.view[n];
+
+		if (live(v) && ((v->x.text < end && v->x.text + v->x.text_size > start) || (v->start < end && v->end > start)))
+			drop(c, v);
+	}
+}
+
+void rt_view_drop(u64 start, u64 end)
+{
+	if (!__atomic_load_n(&views.nlive, __ATOMIC_ACQUIRE))
+		return;
+	lock_cache(rt.cache);
+	drop_range(rt.cache, start, end);
+	release_retired();
+	unlock_cache(rt.cache);
+}
+
+void rt_view_drop_all(void)
+{
+	rt_view_drop(0, RT_GUEST_END);
+}
+
+void rt_view_drop_all_locked(struct rt_cache *c)
+{
+	drop_range(c, 0, RT_GUEST_END);
+}
+
+void rt_view_drop_locked(struct rt_cache *c, const struct rt_view *v)
+{
+	struct rt_view *mine = &views.view[v - views.view];
+
+	if (live(mine))
+		drop(c, mine);
+}
+
+void rt_view_stop(void)
+{
+	__atomic_store_n(&views.stopped, true, __ATOMIC_RELEASE);
+	rt_view_drop_all();
+}
+
+void rt_view_forget_links(void)
+{
+	for (u32 n = 0; n < views.n; n++)
+		views.view[n].incoming = NULL;
+}
