@@ -59,6 +59,22 @@ static inline void exe_file_allow_write_access(struct file *file)
 #endif
 #endif
 
+#ifdef HAVE_BTF_FMODRET
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+
+/* Lets BPF programs of type fmod_ret give the function's result. Without BTF in the module there is just no such hook. */
+#define DRAGOMAN_BPF_HOOK(function)								\
+	BTF_SET8_START(function##_ids)								\
+	BTF_ID_FLAGS(func, function)								\
+	BTF_SET8_END(function##_ids)								\
+	static const struct btf_kfunc_id_set function##_set = { .owner = THIS_MODULE, .set = &function##_ids }
+#define DRAGOMAN_BPF_REGISTER(function)	register_btf_fmodret_id_set(&function##_set)
+#else
+#define DRAGOMAN_BPF_HOOK(function)	static_assert(true)
+#define DRAGOMAN_BPF_REGISTER(function)	(-EOPNOTSUPP)
+#endif
+
 /* path_noexec() is not exported. */
 static inline bool dragoman_noexec(const struct path *path)
 {

@@ -209,8 +209,8 @@ static long do_image_fd(void __user *arg)
 	if (args.flags || args.pad)
 		return -EINVAL;
 	image = dragoman_image_find_used(args.image);
-	if (!image)
-		return -ESTALE;
+	if (IS_ERR(image))
+		return PTR_ERR(image);
 	err = image_fd(image, &args, arg);
 	dragoman_image_unuse(image);
 	return err;
@@ -280,8 +280,8 @@ static long do_obj_bind(void __user *arg)
 	    (args.status == DRAGOMAN_OK && (args.cpu_class || memchr_inv(args.translator, 0, sizeof(args.translator)))))
 		return -EINVAL;
 	image = dragoman_image_find_used(args.image);
-	if (!image)
-		return -ESTALE;
+	if (IS_ERR(image))
+		return PTR_ERR(image);
 	err = bind(image, &args);
 	dragoman_image_unuse(image);
 	return err;

@@ -14,6 +14,7 @@
 #include <linux/compat.h>
 #include <linux/coredump.h>
 #include <linux/cred.h>
+#include <linux/elf.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/kallsyms.h>
@@ -45,6 +46,8 @@ noinline int dragoman_exec_policy(struct linux_binprm *bprm, int machine)
 	return 0;
 }
 
+DRAGOMAN_BPF_HOOK(dragoman_exec_policy);
+
 /* ---- first pass: the guest program --------------------------------------------------------------------------- */
 
 /*
@@ -65,7 +68,7 @@ static struct file *open_runtime(const struct dragoman_runtime *runtime)
 	struct file *file;
 	int err;
 
-	file = dentry_open(&runtime->path, O_RDONLY | O_LARGEFILE | __FMODE_EXEC, runtime->cred);
+	file = dentry_open(&runtime->file->f_path, O_RDONLY | O_LARGEFILE | __FMODE_EXEC, runtime->cred);
 	if (IS_ERR(file))
 		return file;
 	/* The core takes this back. */
@@ -84,6 +87,7 @@ static int hand_over(struct linux_binprm *bprm, struct dragoman_guest *guest, co
 	err = dragoman_exec_policy(bprm, guest->machine);
 	if (err) {
 		atomic64_inc(&guest->refused);
+		trace_dragoman_exec(bprm->filename, guest->machine, false, err, 0);
 		/* Nothing but an error number may come out of a BPF program. */
 		return err < 0 && err >= -MAX_ERRNO ? err : -EACCES;
 	}
@@ -119,7 +123,8 @@ static int first_pass(struct linux_binprm *bprm)
 	/* Another handler's interpreter: one guest program cannot stand in for two. */
 	if (bprm->have_execfd)
 		return -ENOEXEC;
-	guest = dragoman_guest_match(bprm->buf, sizeof(bprm->buf));
+	/* Beyond the file's end buf is zero. */
+	guest = dragoman_guest_match(bprm->buf, min_t(u64, sizeof(bprm->buf), i_size_read(file_inode(bprm->file))));
 	if (!guest)
 		return -ENOEXEC;
 	runtime = dragoman_runtime_get(guest);
@@ -169,13 +174,13 @@ static int second_pass(struct linux_binprm *bprm)
 	struct dragoman_guest *guest = NULL;
 	struct file *guest_file = get_file(bprm->executable), *file;
 	struct dragoman_session *session;
-	char header[sizeof(struct elf32_hdr)];
+	char header[sizeof(struct elf64_hdr)];
 	u64 start = ktime_get_ns();
 	loff_t at = 0;
 	int err;
 
 	bprm->interp_flags &= ~HANDED_OVER;
-	/* For the counters only. It may have changed since: then nobody counts. */
+	/* Guest and runtime may have changed since the first pass; what is done with them here does not depend on that. */
 	if (kernel_read(guest_file, header, sizeof(header), &at) == sizeof(header))
 		guest = dragoman_guest_match(header, sizeof(header));
 	file = dragoman_session_create(guest_file);
@@ -183,6 +188,7 @@ static int second_pass(struct linux_binprm *bprm)
 	if (err)
 		goto out_guest;
 	session = file->private_data;
+	session->runtime = guest ? dragoman_runtime_get(guest) : NULL;
 	err = exe_file_deny_write_access(guest_file);
 	if (err)
 		goto out_session;
@@ -271,9 +277,12 @@ int __init dragoman_exec_init(void)
 {
 	int err = find_native();
 
-	if (!err)
-		insert_binfmt(&dragoman_format);
-	return err;
+	if (err)
+		return err;
+	if (DRAGOMAN_BPF_REGISTER(dragoman_exec_policy))
+		pr_info("no BPF policy for exec: the kernel or the module's type information lacks it\n");
+	insert_binfmt(&dragoman_format);
+	return 0;
 }
 
 void dragoman_exec_exit(void)

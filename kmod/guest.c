@@ -45,10 +45,12 @@ static u16 header_u16(const char *p, u8 data)
 /* Whose program begins so? NULL: nobody's. The header's first members are the same for both classes. */
 struct dragoman_guest *dragoman_guest_match(const char *header, size_t size)
 {
-	u8 osabi = header[EI_OSABI];
+	u8 osabi;
 
-	if (size < sizeof(struct elf32_hdr) || memcmp(header, ELFMAG, SELFMAG) || header[EI_VERSION] != EV_CURRENT)
+	if (size < sizeof(struct elf32_hdr) || memcmp(header, ELFMAG, SELFMAG) || header[EI_VERSION] != EV_CURRENT ||
+	    (header[EI_CLASS] == ELFCLASS64 && size < sizeof(struct elf64_hdr)))
 		return NULL;
+	osabi = header[EI_OSABI];
 	for (unsigned int i = 0; i < NGUESTS; i++) {
 		struct dragoman_guest *g = &guests[i];
 		u16 type = header_u16(header + offsetof(struct elf32_hdr, e_type), g->elf_data);
@@ -80,7 +82,8 @@ static void runtime_free(struct kref *ref)
 {
 	struct dragoman_runtime *runtime = container_of(ref, struct dragoman_runtime, ref);
 
-	path_put(&runtime->path);
+	exe_file_allow_write_access(runtime->file);
+	fput(runtime->file);
 	put_cred(runtime->cred);
 	kfree(runtime);
 }
@@ -119,7 +122,7 @@ static int check_runtime(struct file *file)
 	return 0;
 }
 
-/* 0, -ENOENT: no such guest, -EBADF, -EACCES, -ENOEXEC, -ENOMEM */
+/* 0, -ENOENT: no such guest, -EBADF, -EACCES, -ENOEXEC, -ETXTBSY, -ENOMEM */
 int dragoman_set_runtime(const struct dragoman_set_runtime *set)
 {
 	struct dragoman_guest *guest = NULL;
@@ -143,17 +146,24 @@ int dragoman_set_runtime(const struct dragoman_set_runtime *set)
 	err = check_runtime(file);
 	if (err)
 		goto out;
-	err = -ENOMEM;
-	runtime = kzalloc(sizeof(*runtime), GFP_KERNEL);
-	if (!runtime)
+	/* Nobody shall change what runs with every user's rights. */
+	err = exe_file_deny_write_access(file);
+	if (err)
 		goto out;
+	runtime = kzalloc(sizeof(*runtime), GFP_KERNEL);
+	if (!runtime) {
+		err = -ENOMEM;
+		goto out_write;
+	}
 	kref_init(&runtime->ref);
-	runtime->path = file->f_path;
-	path_get(&runtime->path);
+	runtime->file = file;
 	runtime->cred = get_current_cred();
 	runtime->credentials = set->flags & DRAGOMAN_RUNTIME_CREDENTIALS;
 	runtime_replace(guest, runtime);
-	err = 0;
+	return 0;
+
+out_write:
+	exe_file_allow_write_access(file);
 out:
 	fput(file);
 	return err;

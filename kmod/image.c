@@ -239,17 +239,19 @@ void dragoman_image_unuse(struct dragoman_image *image)
 		dragoman_queue_wake_server();
 }
 
-/* For the server: NULL if there is none, or no client uses it. */
+/* For the server. -ENOENT: there is none; -ESTALE: no client uses it. */
 struct dragoman_image *dragoman_image_find_used(u64 id)
 {
 	struct dragoman_image *image;
 
 	spin_lock(&image_lock);
 	image = find_id(id);
-	if (image && image->uses)
-		use(image);
+	if (!image)
+		image = ERR_PTR(-ENOENT);
+	else if (!image->uses)
+		image = ERR_PTR(-ESTALE);
 	else
-		image = NULL;
+		use(image);
 	spin_unlock(&image_lock);
 	return image;
 }
@@ -341,37 +343,30 @@ static bool make_room(struct dragoman_image *image)
 	return false;
 }
 
-/* The slot, made if need be; -ENOMEM, -ENOSPC. Returns with image_lock held unless there is an error. */
-static struct slot *lock_slot(struct dragoman_image *image, const struct dragoman_class *class)
+/* Sees to it that there is a slot. 0, -ENOMEM, -ENOSPC. */
+static int add_slot(struct dragoman_image *image, const struct dragoman_class *class)
 {
-	struct slot *slot, *fresh = NULL;
+	struct slot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+	int err = 0;
 
-	for (;;) {
-		spin_lock(&image_lock);
-		slot = find_slot(image, class);
-		if (slot || fresh)
-			break;
-		spin_unlock(&image_lock);
-		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-		if (!fresh)
-			return ERR_PTR(-ENOMEM);
-	}
-	if (!slot) {
-		if (!make_room(image)) {
-			spin_unlock(&image_lock);
-			kfree(fresh);
-			return ERR_PTR(-ENOSPC);
+	if (!slot)
+		return -ENOMEM;
+	slot->image = image;
+	slot->class = *class;
+	slot->state = SLOT_WANTED;
+	spin_lock(&image_lock);
+	if (!find_slot(image, class)) {
+		if (make_room(image)) {
+			list_add_tail(&slot->of_image, &image->slots);
+			image->nslots++;
+			slot = NULL;
+		} else {
+			err = -ENOSPC;
 		}
-		slot = fresh;
-		fresh = NULL;
-		slot->image = image;
-		slot->class = *class;
-		slot->state = SLOT_WANTED;
-		list_add_tail(&slot->of_image, &image->slots);
-		image->nslots++;
 	}
-	kfree(fresh);
-	return slot;
+	spin_unlock(&image_lock);
+	kfree(slot);
+	return err;
 }
 
 /* Under image_lock: takes away what it had. */
@@ -388,18 +383,17 @@ static void slot_clear(struct slot *slot)
 	slot->state = SLOT_WANTED;
 }
 
-/*
- * DRAGOMAN_OK: *object with a reference; NONE; PRIVATE. The caller uses the image. What is looked for is remembered,
- * so that a new server is asked for it.
- */
-int dragoman_image_look(struct dragoman_image *image, const struct dragoman_class *class, struct dragoman_object **object)
+/* What a slot says, or -ENOENT. */
+static int look(struct dragoman_image *image, const struct dragoman_class *class, struct dragoman_object **object)
 {
-	struct slot *slot = lock_slot(image, class);
 	int status = DRAGOMAN_NONE;
+	struct slot *slot;
 
-	if (IS_ERR(slot))
-		return slot == ERR_PTR(-ENOSPC) ? DRAGOMAN_PRIVATE : PTR_ERR(slot);
-	if (slot->state == SLOT_PRIVATE) {
+	spin_lock(&image_lock);
+	slot = find_slot(image, class);
+	if (!slot) {
+		status = -ENOENT;
+	} else if (slot->state == SLOT_PRIVATE) {
 		status = DRAGOMAN_PRIVATE;
 	} else if (slot->state == SLOT_BOUND) {
 		*object = slot->object;
@@ -408,6 +402,20 @@ int dragoman_image_look(struct dragoman_image *image, const struct dragoman_clas
 	}
 	spin_unlock(&image_lock);
 	return status;
+}
+
+/*
+ * DRAGOMAN_OK: *object with a reference; NONE; PRIVATE; -ENOMEM. The caller uses the image. What is looked for is remembered,
+ * so that a new server is asked for it.
+ */
+int dragoman_image_look(struct dragoman_image *image, const struct dragoman_class *class, struct dragoman_object **object)
+{
+	int status = look(image, class, object), err;
+
+	if (status != -ENOENT)
+		return status;
+	err = add_slot(image, class);
+	return err == -ENOSPC ? DRAGOMAN_PRIVATE : err ? err : DRAGOMAN_NONE;
 }
 
 /*
@@ -423,12 +431,15 @@ int dragoman_image_bind(struct dragoman_image *image, const struct dragoman_clas
 		return -EINVAL;
 	if (object)
 		err = dragoman_image_check(image);
+	if (!err)
+		err = add_slot(image, class);
 	if (err)
 		return err;
-	slot = lock_slot(image, class);
-	if (IS_ERR(slot))
-		return PTR_ERR(slot);
-	if (object && object->retired) {
+	spin_lock(&image_lock);
+	slot = find_slot(image, class);
+	if (!slot) {
+		err = -ENOSPC;
+	} else if (object && object->retired) {
 		err = -ESTALE;
 	} else {
 		slot_clear(slot);

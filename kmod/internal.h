@@ -38,9 +38,10 @@ struct pid;
 
 /* ---- guest.c: the guests, their runtimes, sysfs -------------------------------------------------------- */
 
+/* While it is registered, or a session of a program that it runs is open, its file cannot be written. */
 struct dragoman_runtime {
 	struct kref ref;
-	struct path path;
+	struct file *file;
 	const struct cred *cred;
 	bool credentials;
 };
@@ -170,6 +171,7 @@ struct dragoman_session {
 	atomic_t unanswered;		/* requests that nobody waits for */
 	bool exec, secure, unreadable, no_name;
 	struct file *guest_file;	/* until release; NULL: not made by exec */
+	struct dragoman_runtime *runtime;	/* likewise; what runs it */
 	struct dragoman_class class;	/* after HELLO */
 	struct mutex lock;		/* hello */
 	bool hello;			/* set last, release */

@@ -64,6 +64,20 @@ struct dragoman_object *dragoman_object_find(u32 id)
 	return object;
 }
 
+/*
+ * Nobody can open the file itself, by /proc/PID/fd or map_files, but root, who cannot cut it off below running code.
+ */
+static struct file *make_file(const char *name, loff_t size, unsigned int seals)
+{
+	struct file *file = dragoman_shmem_file(mount, name, size);
+
+	if (IS_ERR(file))
+		return file;
+	file_inode(file)->i_mode = S_IFREG;
+	SHMEM_I(file_inode(file))->seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | seals;
+	return file;
+}
+
 static struct dragoman_object *object_alloc(const struct dragoman_obj_create *create)
 {
 	struct dragoman_object *object = kzalloc(sizeof(*object), GFP_KERNEL_ACCOUNT);
@@ -76,14 +90,12 @@ static struct dragoman_object *object_alloc(const struct dragoman_obj_create *cr
 	object->size = create->object_size;
 	object->class.cpu_class = create->cpu_class;
 	memcpy(object->class.translator, create->translator, sizeof(object->class.translator));
-	object->file = dragoman_shmem_file(mount, "dragoman-object", object->size);
+	object->file = make_file("dragoman-object", object->size, 0);
 	if (IS_ERR(object->file)) {
 		err = PTR_ERR(object->file);
 		kfree(object);
 		return ERR_PTR(err);
 	}
-	/* Should root get at it by /proc/PID/map_files, it cannot be cut off below running code. */
-	SHMEM_I(file_inode(object->file))->seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 	atomic_inc(&dragoman_nobjects);
 	return object;
 }
@@ -262,7 +274,7 @@ int __init dragoman_object_init(void)
 	}
 	if (IS_ERR(mount))
 		return PTR_ERR(mount);
-	anchor = dragoman_shmem_file(mount, "dragoman", 0);
+	anchor = make_file("dragoman", 0, F_SEAL_WRITE);
 	if (!IS_ERR(anchor))
 		return 0;
 	err = PTR_ERR(anchor);

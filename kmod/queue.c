@@ -516,7 +516,8 @@ void dragoman_queue_leave(struct dragoman_ctl *ctl)
 	}
 	if (!--server.ctls) {
 		server.grace = true;
-		mod_delayed_work(system_wq, &grace_work, msecs_to_jiffies(READ_ONCE(grace_ms)));
+		cancel_delayed_work(&grace_work);
+		schedule_delayed_work(&grace_work, msecs_to_jiffies(READ_ONCE(grace_ms)));
 	}
 	spin_unlock(&queue_lock);
 	put_ended(&ended);

@@ -80,6 +80,7 @@ static int session_release(struct inode *inode, struct file *file)
 	xa_destroy(&session->attached);
 	if (session->guest_file)
 		fput(session->guest_file);
+	dragoman_runtime_put(session->runtime);
 	atomic_dec(&dragoman_nsessions);
 	dragoman_session_put(session);
 	return 0;
@@ -187,6 +188,7 @@ static int attach(struct dragoman_session *session, const struct dragoman_proof 
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	err = look(session, image, out);
+	trace_dragoman_looked(image->id, out->object, err ? err : (int)out->status);
 	if (!err && out->status == DRAGOMAN_NONE && want)
 		err = ask_open(session, image, want, out);
 	dragoman_image_unuse(image);
@@ -431,7 +433,7 @@ static long do_miss(struct dragoman_session *session, void __user *arg)
 {
 	struct dragoman_want want = { .kind = DRAGOMAN_REQ_MISS, .session = session };
 	struct dragoman_miss args;
-	u64 end;
+	u64 size;
 	int err;
 
 	err = dragoman_copy_in(&args, sizeof(args), DRAGOMAN_SIZE_MISS_1_0, arg);
@@ -442,11 +444,11 @@ static long do_miss(struct dragoman_session *session, void __user *arg)
 	if (err)
 		return err;
 	err = -EINVAL;
-	end = want.image->key.file.size;
-	if (args.offset >= end || args.length > end - args.offset)
+	size = want.image->key.file.size;
+	if (args.offset >= size)
 		goto out;
 	want.offset = args.offset;
-	want.length = args.length;
+	want.length = min(args.length, size - args.offset);
 	want.wait = !(args.flags & DRAGOMAN_MISS_NOWAIT);
 	want.killable = args.flags & DRAGOMAN_MISS_KILLABLE;
 	want.priority = want.wait ? 0 : args.flags & DRAGOMAN_MISS_PREFETCH ? 2 : 1;

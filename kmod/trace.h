@@ -124,6 +124,23 @@ TRACE_EVENT(dragoman_mapped,
 		  __entry->writer)
 );
 
+/* A client asked which object has a file's code: enum dragoman_status of what was there, or -errno. */
+TRACE_EVENT(dragoman_looked,
+	TP_PROTO(u64 image, u32 object, int status),
+	TP_ARGS(image, object, status),
+	TP_STRUCT__entry(
+		__field(u64, image)
+		__field(u32, object)
+		__field(int, status)
+	),
+	TP_fast_assign(
+		__entry->image = image;
+		__entry->object = object;
+		__entry->status = status;
+	),
+	TP_printk("image=%llu object=%u status=%d", __entry->image, __entry->object, __entry->status)
+);
+
 /* A client got no for an answer before anything was queued: -errno, or DRAGOMAN_PRIVATE. */
 TRACE_EVENT(dragoman_refused,
 	TP_PROTO(u32 kind, int why),

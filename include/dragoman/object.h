@@ -84,7 +84,7 @@ struct dragoman_entry {
 	__u32 flags;			/* CG_FLAGS_* of codegen/host.h */
 };
 /*
- * then nmap struct cg_map (8 bytes, codegen/host.h), nretsite __u32 (return sites: bytes from the region's hot code), nstop __u32 (places
+ * then nmap struct cg_map (4 bytes, codegen/host.h), nretsite __u32 (return sites: bytes from the region's hot code), nstop __u32 (places
  * where the region ends because they were translated already: bytes from text_lo), then nsite of
  */
 struct dragoman_site {

@@ -323,7 +323,7 @@ static void translate_tight(const struct translate_req *q, struct region *r)
 		for (unsigned k = 0; k < 512; k++)
 			if (end[p][k] != 0xa5)
 				crash(p ? "cold code written beyond its end" : "hot code written beyond its end", (u64)end[p] + k, 0);
-	if (r->entry[r->o.cg.max_entry].pc != 0xa5a5a5a5a5a5a5a5ull || r->map[r->o.cg.max_map].off != 0xa5a5a5a5u)
+	if (r->entry[r->o.cg.max_entry].pc != 0xa5a5a5a5a5a5a5a5ull || r->map[r->o.cg.max_map].off != 0xa5a5u)
 		crash("entries or map written beyond the end", 0, 0);
 }
 
@@ -640,7 +640,7 @@ static bool context_to_state(struct a64_state *s, const struct region *r, const 
 	}
 	s->fpsr |= fpsr_of(f->mxcsr);
 	s->nzcv = x64_flags_to_nzcv(T->host.hflags);
-	s->pc = r->pc + (u64)(s64)m->pc_delta;
+	s->pc = cg_map_pc(&a64_guest, r->pc, m);
 	if (m->flags_at != CG_FLAGS_MEM && m->flags_at != CG_FLAGS_DEAD)
 		s->nzcv = nzcv_of((u64)uc->uc_mcontext.gregs[REG_EFL], m->flags_at);
 	return m->flags_at != CG_FLAGS_DEAD;
@@ -826,7 +826,8 @@ bool cg_run_class(const char *name)
 {
 	static u64 cpu;
 	static const struct x64_glue_calls calls = {
-		.link = (void *)on_link, .lookup = (void *)on_lookup, .lookup_flags = (void *)on_lookup, .syscall = (void *)on_syscall, .rtcall = on_rtcall,
+		.link = (void *)on_link, .lookup = (void *)on_lookup, .lookup_flags = (void *)on_lookup,
+		.exit = (void *)on_lookup, .syscall = (void *)on_syscall, .rtcall = on_rtcall,
 		.trap = (void *)on_trap, .interp = (void *)on_interp, .vop = (void *)on_vop, .pending = no_pending,
 		.reenter = (void *)on_reenter, .pending_off = offsetof(struct thread, pending),
 		.stepping_off = offsetof(struct thread, stepping),
@@ -867,6 +868,7 @@ void cg_run(struct cg_result *r, const struct cg_seq *q)
 	T->a64 = q->init;
 	T->a64.pc = CG_CODE;
 	T->pending = T->stepping = 0;
+	T->host.views = 0;
 	T->host.rstack_hi = (u64)T - 64;
 	T->host.rstack_lo = (u64)T - (1 << 18);
 	*(u64 *)T->host.rstack_hi = glue.underflow;
@@ -910,7 +912,7 @@ void cg_dump(const char *file)
 
 		for (unsigned n = 0; n < r->o.cg.nmap; n++)
 			printf("  map %p insn %d flags_at %u%s\n", (void *)(r->o.cg.code + r->map[n].off),
-			       (int)(r->pc + (u64)(s64)r->map[n].pc_delta - CG_CODE) / 4, r->map[n].flags_at,
+			       (int)(cg_map_pc(&a64_guest, r->pc, &r->map[n]) - CG_CODE) / 4, r->map[n].flags_at,
 			       r->map[n].inside ? " inside" : "");
 		for (unsigned p = 0; p < 2; p++) {
 			f = fopen(file, "wb");

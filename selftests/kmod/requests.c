@@ -28,6 +28,13 @@ FIXTURE_TEARDOWN(requests)
 }
 
 /* A child that misses one place; its exit status says how that ended: 100 + status, or errno. */
+static volatile int alarms;
+
+static void on_alarm(int sig)
+{
+	alarms++;
+}
+
 static pid_t start_miss(struct stage *s, unsigned long long offset, unsigned int flags, unsigned long long wait_ns)
 {
 	pid_t pid = fork();
@@ -37,6 +44,8 @@ static pid_t start_miss(struct stage *s, unsigned long long offset, unsigned int
 		struct dragoman_miss m;
 		int session = session_open(), ret;
 
+		signal(SIGUSR1, on_alarm);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(s->ctl);
 		close(s->session);
 		ret = session < 0 ? session : attach_fd(session, s->file, 0, 0, &a);
@@ -115,7 +124,7 @@ TEST_F(requests, arguments)
 	EXPECT_EQ(-EAGAIN, recv_n(s->ctl, &req, 1, 0));
 	/* A length beyond the end is only a hint. */
 	m = miss_for(s->object, 4096, DRAGOMAN_MISS_NOWAIT, 0);
-	m.length = ~0ull;
+	m.length = GUEST_SIZE;
 	EXPECT_EQ(0, dg(s->session, DRAGOMAN_IOC_MISS, &m));
 	EXPECT_EQ(DRAGOMAN_NONE, m.status);
 	ASSERT_EQ(1, recv_n(s->ctl, &req, 1, SECOND));
@@ -208,13 +217,6 @@ TEST_F(requests, promoted)
 	EXPECT_EQ(100, result_of(pid));
 }
 
-static volatile int alarms;
-
-static void on_alarm(int sig)
-{
-	alarms++;
-}
-
 static void start_storm(int flags, long usec)
 {
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = flags };
@@ -289,7 +291,7 @@ TEST_F(requests, killable)
 
 	pid = start_miss(s, 4096, DRAGOMAN_MISS_KILLABLE, 60 * SECOND);
 	ASSERT_EQ(1, recv_kind(s->ctl, DRAGOMAN_REQ_MISS, &req, 30 * SECOND));
-	kill(pid, SIGTERM);
+	kill(pid, SIGUSR1);
 	usleep(300000);
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
 	kill(pid, SIGKILL);

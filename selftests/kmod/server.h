@@ -240,21 +240,28 @@ static inline int map_error(size_t size, int prot, int flags, int fd, off_t offs
 	return 0;
 }
 
-/* No server from an earlier test: its last descriptor is closed a moment after its process ended. */
+/*
+ * No server from an earlier test (its last descriptor is closed a moment after its process ended), and no request of one: what
+ * nobody answered waits for the next server, also when nobody waits for it any more.
+ */
 static inline int no_server(void)
 {
-	unsigned long long g;
+	struct dragoman_req req;
 	int i, fd = -EBUSY;
 
-	for (i = 0; i < 200; i++) {
-		fd = server_open(&g);
-		if (fd >= 0) {
-			close(fd);
-			return 0;
-		}
+	for (i = 0; i < 500; i++) {
+		fd = server_open(NULL);
+		if (fd != -EBUSY)
+			break;
 		usleep(10000);
 	}
-	return fd;
+	if (fd < 0)
+		return fd;
+	for (i = 0; i < 10000 && recv_n(fd, &req, 1, 0) == 1; i++)
+		if (req.id)
+			reply(fd, req.id, DRAGOMAN_PRIVATE, 0);
+	close(fd);
+	return 0;
 }
 
 #endif

@@ -3,7 +3,8 @@
 /*
  * Translates a guest file ahead of time, without a server: all that can be reached from where functions begin. Prints what it
  * took. The output is an object file that the runtime can use, and has been checked.
- *	tool_object [-c CLASS] [-n INSNS_PER_REGION] [-e (only from the entry point)] [-v (verify each region)] GUEST-FILE [OUT]
+ *	tool_object [-c CLASS] [-n INSNS_PER_REGION] [-e] [-v] [-r SEED] GUEST-FILE [OUT]
+ *	-e only from the entry point; -v verify each region; -r functions in random order: more code is translated twice
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +64,7 @@ static int translate_all(struct obj_writer *w)
 	return err;
 }
 
-static void report(const struct dragoman_object *h, double s)
+static void report(const struct dragoman_object *h, const struct guest *g, double s)
 {
 	u64 links = 0, sites = 0, never = 0, exits = 0, n = h->ninsns ? h->ninsns : 1, entries = 0, insns = 0;
 	u8 *seen = calloc(1, h->index_size / 4);
@@ -73,7 +74,7 @@ static void report(const struct dragoman_object *h, double s)
 
 		entries += r->nentry;
 		for (u32 m = 0; m < r->nmap; m++)
-			seen[(r->pc + (u32)(s32)obj_maps(h, r)[m].pc_delta) / 4] = 1;
+			seen[cg_map_pc(g, r->pc, &obj_maps(h, r)[m]) / 4] = 1;
 		for (u32 m = 0; m < r->nsite; m++) {
 			const u8 *x = (const u8 *)h + h->cold + obj_sites(h, r)[m].site;
 			const struct x64_site *t = (const void *)x;
@@ -142,19 +143,20 @@ int main(int argc, char **argv)
 	const struct guest *g = guest_find(183, 2, 1);
 	bool only_entry = false, verify = false;
 	const char *why = NULL;
-	unsigned insns = 0;
+	unsigned insns = 0, shuffle = 0;
 	struct stat st;
 	double t;
 	u8 *file, *map;
 	int c, fd, err;
 
 	memcpy(key.translator, id, sizeof(id));
-	while ((c = getopt(argc, argv, "c:n:ev")) != -1) {
+	while ((c = getopt(argc, argv, "c:n:evr:")) != -1) {
 		switch (c) {
 		case 'c': key.features = x64_class_features(optarg); break;
 		case 'n': insns = (unsigned)atoi(optarg); break;
 		case 'e': only_entry = true; break;
 		case 'v': verify = true; break;
+		case 'r': shuffle = (unsigned)atoi(optarg); break;
 		default: return 2;
 		}
 	}
@@ -178,13 +180,21 @@ int main(int argc, char **argv)
 	memcpy(map, &head, sizeof(head));
 	t = now();
 	obj_starts(&head, file, (u64)st.st_size, add_start, NULL);
+	srandom(shuffle);
+	for (size_t k = nstart; shuffle && k > 1; k--) {
+		size_t n = (size_t)random() % k;
+		u32 pc = start[n];
+
+		start[n] = start[k - 1];
+		start[k - 1] = pc;
+	}
 	if (only_entry && nstart)
 		nstart = 1;
 	err = translate_all(obj_writer_open(map_memory(obj_writer_size(&head)), map, g, file, (u64)st.st_size));
 	t = now() - t;
 	printf("%s: %zu starts, %s\n", argv[optind], nstart, err ? strerror(-err) : "complete");
 	((struct dragoman_object *)map)->complete = !err;
-	report((struct dragoman_object *)map, t);
+	report((struct dragoman_object *)map, g, t);
 	t = now();
 	err = obj_check(map, head.size, &why);
 	printf("checked in %.3f s: %s\n", now() - t, err ? why : "good");

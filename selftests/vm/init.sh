@@ -57,6 +57,7 @@ done
 [ -e /sys/module/dragoman ] || result ok "load and unload $cycle times"
 load
 
+export DRAGOMAN_MODULE=/dragoman.ko $env
 if [ -x /kselftest/run_kselftest.sh ]; then
 	args=
 	for s in $suites; do

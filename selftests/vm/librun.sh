@@ -89,8 +89,8 @@ vm_run() {
 	mkdir -p "$dir"
 	rm -f "$dir"/{console,ktap}
 	vm_root "$dir/root"
-	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\n' "$suites" "${vm_out:-/dev/ttyS1}" "${vm_cycles:-20}" \
-		"${vm_params:-}" >"$dir/root/vm.conf"
+	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\n' "$suites" "${vm_out:-/dev/ttyS1}" "${vm_cycles:-20}" \
+		"${vm_params:-}" "${VM_ENV:-}" >"$dir/root/vm.conf"
 	(cd "$dir/root" && find . | cpio -o -H newc -R 0:0 --quiet >"../initrd")
 	rm -rf "$dir/root"
 	"${vm_boot:-boot}" "$dir"

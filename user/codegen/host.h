@@ -71,11 +71,16 @@ struct cg_entry {
  * earlier instructions are complete and this one has not begun.
  */
 struct cg_map {
-	u32 off;
-	s16 pc_delta;			/* pc = region pc + pc_delta: a region spans less than 32 KiB of guest code */
-	u8 flags_at;			/* enum cg_flags_at: where guest flags are from here on */
-	u8 inside;			/* not the instruction's beginning: only flags have moved */
+	u16 off;
+	u16 units : 12;			/* pc = region pc + units of the guest's insn_align: see cg_map_pc */
+	u16 flags_at : 3;		/* enum cg_flags_at: where guest flags are from here on */
+	u16 inside : 1;			/* not the instruction's beginning: only flags have moved */
 };
+_Static_assert(sizeof(struct cg_map) == 4, "there is one for each instruction");
+static inline u64 cg_map_pc(const struct guest *g, u64 region_pc, const struct cg_map *m)
+{
+	return region_pc + (u64)m->units * g->insn_align;
+}
 enum cg_flags_at {
 	CG_FLAGS_MEM,			/* in the host block */
 	CG_FLAGS_SUB,			/* in EFLAGS as after SUB: C inverted */

@@ -151,7 +151,7 @@ static bool fuzz_guards(const struct fuzz_memory *m, const struct cg_out *o)
 	for (unsigned k = 0; k < FUZZ_GUARD; k++)
 		if (m->hot[o->max_code + k] != 0xa5 || m->cold[o->max_cold + k] != 0xa5)
 			return false;
-	return m->entry[o->max_entry].needs_flags == 0xa5a5a5a5 && m->map[o->max_map].off == 0xa5a5a5a5 &&
+	return m->entry[o->max_entry].needs_flags == 0xa5a5a5a5 && m->map[o->max_map].off == 0xa5a5 &&
 	       m->retsite[o->max_retsite] == 0xa5a5a5a5 && m->site[o->max_site] == 0xa5a5a5a5;
 }
 

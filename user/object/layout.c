@@ -20,7 +20,7 @@
 #define REGIONS_PER_INSN 10
 #define HOT_PER_INSN 76
 #define COLD_PER_INSN 48
-#define META_PER_INSN 72
+#define META_PER_INSN 48
 
 struct image {
 	u64 lo, hi;			/* addresses of the lowest and behind the highest byte, whole pages */

@@ -84,6 +84,7 @@ int obj_check_header(const struct dragoman_object *h, u64 size, const char **why
 
 struct check {
 	const struct dragoman_object *h;
+	const struct guest *guest;
 	u32 text;			/* bytes */
 	u64 nwords;			/* index words that an entry was found for */
 	u64 ninsns;
@@ -133,11 +134,11 @@ static int check_maps(const struct check *c, const struct dragoman_region *r, co
 	const u32 *ret = obj_retsites(c->h, r), *stop = obj_stops(c->h, r);
 
 	for (u32 k = 0; k < r->nmap; k++) {
-		u32 pc = r->pc + (u32)(s32)m[k].pc_delta;
+		u64 pc = cg_map_pc(c->guest, r->pc, &m[k]);
 
 		CHECK(m[k].off <= r->hot_len && (!k || m[k].off >= m[k - 1].off), "a pc map that is not in order");
-		CHECK(pc >= r->lo && pc < r->hi && !(pc & 3), "a pc map that leads outside");
-		CHECK(m[k].flags_at <= CG_FLAGS_DEAD && m[k].inside <= 1, "a pc map with unknown flags");
+		CHECK(pc >= r->lo && pc < r->hi, "a pc map that leads outside");
+		CHECK(m[k].flags_at <= CG_FLAGS_DEAD, "a pc map with unknown flags");
 	}
 	for (u32 k = 0; k < r->nretsite; k++)
 		CHECK(ret[k] < r->hot_len, "a return site outside of its region");
@@ -244,6 +245,7 @@ int obj_check(const void *object, u64 size, const char **why)
 	if (err)
 		return err;
 	CHECK(all_zero(h + 1, DRAGOMAN_OBJECT_HEADER - sizeof(*h)), "something behind the header");
+	c.guest = guest_find((u16)h->machine, 2, 1);
 	c.text = (u32)(h->text_hi - h->text_lo);
 	r = obj_regions(h);
 	for (u32 k = 0; k < h->nregions; last = &r[k++]) {

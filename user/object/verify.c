@@ -21,11 +21,12 @@ static bool inside(const struct dragoman_object *h, const struct dragoman_region
 	       !(r->pool & 15) && !(r->meta & 7) && r->meta + obj_meta_size(r) <= h->meta_size;
 }
 
-/* Makes the same links in the new code that the old has, where they are right. */
-static bool same_links(const struct obj_work *w, const struct dragoman_object *h, const struct dragoman_region *r, u8 *base)
+/* Makes the same links in the new code that the old has, where they are right. How many; -1: the exits are others. */
+static int same_links(const struct obj_work *w, const struct dragoman_object *h, const struct dragoman_region *r, u8 *base)
 {
 	const struct dragoman_site *s = obj_sites(h, r);
 	u64 text = h->text_hi - h->text_lo;
+	int n = 0;
 
 	for (u32 k = 0; k < r->nsite; k++) {
 		struct x64_site *x = (struct x64_site *)(base + h->cold + r->cold + w->site[k]);
@@ -37,7 +38,7 @@ static bool same_links(const struct obj_work *w, const struct dragoman_object *h
 		if (target >= text || (target & 3))
 			target = ~0u;
 		if (s[k].site != r->cold + w->site[k] || s[k].target != (u32)target)
-			return false;
+			return -1;
 		if (target == ~0u || (x->flags & X64_SITE_STRICT))
 			continue;
 		word = __atomic_load_n(obj_index(h, (u32)target), __ATOMIC_ACQUIRE);
@@ -46,10 +47,29 @@ static bool same_links(const struct obj_work *w, const struct dragoman_object *h
 		at = obj_link_place(x, word);
 		__builtin_memcpy(&now, (const u8 *)h + (at - base), 4);
 		linked = (s32)(base + h->hot + (word & DRAGOMAN_INDEX_OFFSET) - (at + 4));
-		if (now == linked)
+		if (now == linked) {
 			__builtin_memcpy(at, &linked, 4);
+			n++;
+		}
 	}
-	return true;
+	return n;
+}
+
+/* Code and constants. The worker may make links meanwhile, but each only once: while there are more, it is worth another look. */
+static bool same_code(const struct obj_work *w, const struct dragoman_object *h, const struct dragoman_region *r,
+		      const struct translate_out *o, u8 *base)
+{
+	const u8 *obj = (const u8 *)h;
+	u64 pool = h->cold + h->cold_size - r->pool;
+	int links = -1, n;
+
+	while ((n = same_links(w, h, r, base)) > links) {
+		if (!__builtin_memcmp(obj + h->hot + r->hot, o->cg.code, r->hot_len) &&
+		    !__builtin_memcmp(obj + h->cold + r->cold, o->cg.cold, r->cold_len))
+			return !__builtin_memcmp(obj + pool, base + pool, r->pool_len);
+		links = n;
+	}
+	return false;
 }
 
 static bool same_entries(const struct obj_work *w, const struct dragoman_object *h, const struct dragoman_region *r)
@@ -57,8 +77,7 @@ static bool same_entries(const struct obj_work *w, const struct dragoman_object 
 	const struct dragoman_entry *e = obj_entries(h, r);
 
 	for (u32 k = 0; k < r->nentry; k++)
-		if (e[k].pc != w->entry[k].pc - h->text_lo || e[k].off != w->entry[k].off || e[k].flags != w->entry[k].needs_flags ||
-		    !*obj_index(h, e[k].pc))
+		if (e[k].pc != w->entry[k].pc - h->text_lo || e[k].off != w->entry[k].off || e[k].flags != w->entry[k].needs_flags)
 			return false;
 	return true;
 }
@@ -76,16 +95,10 @@ static bool same_counts(const struct obj_work *w, const struct dragoman_object *
 static bool same(const struct obj_work *w, const struct dragoman_object *h, const struct dragoman_region *r,
 		 const struct translate_out *o, u8 *base)
 {
-	const u8 *obj = (const u8 *)h;
-	u64 pool = h->cold + h->cold_size - r->pool;
-
-	return same_counts(w, h, r, o) && o->cg.pool == base + pool && same_entries(w, h, r) &&
+	return same_counts(w, h, r, o) && o->cg.pool == base + h->cold + h->cold_size - r->pool && same_entries(w, h, r) &&
 	       !__builtin_memcmp(obj_maps(h, r), w->map, r->nmap * sizeof(w->map[0])) &&
 	       !__builtin_memcmp(obj_retsites(h, r), w->retsite, r->nretsite * 4u) &&
-	       !__builtin_memcmp(obj_stops(h, r), w->stop, r->nstop * 4u) && same_links(w, h, r, base) &&
-	       !__builtin_memcmp(obj + h->hot + r->hot, o->cg.code, r->hot_len) &&
-	       !__builtin_memcmp(obj + h->cold + r->cold, o->cg.cold, r->cold_len) &&
-	       !__builtin_memcmp(obj + pool, base + pool, r->pool_len);
+	       !__builtin_memcmp(obj_stops(h, r), w->stop, r->nstop * 4u) && same_code(w, h, r, o, base);
 }
 
 int obj_verify_region(void *memory, const struct dragoman_object *h, const struct guest *guest, const u8 *file, u64 file_size,

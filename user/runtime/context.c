@@ -97,7 +97,7 @@ void rt_context_to_state(struct rt_thread *t, const struct rt_ucontext *ucp)
 	if (r) {
 		const struct cg_map *m = rt_region_map(r, uc->mc.rip);
 
-		t->a64.pc = r->pc + (u64)(s64)m->pc_delta;
+		t->a64.pc = cg_map_pc(rt.guest, r->pc, m);
 		if (m->flags_at != CG_FLAGS_MEM && m->flags_at != CG_FLAGS_DEAD)
 			t->a64.nzcv = eflags_to_nzcv(uc->mc.eflags, m->flags_at);
 	}

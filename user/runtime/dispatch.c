@@ -503,6 +503,7 @@ struct rt_thread *rt_thread_alloc(void)
 	for (unsigned k = 0; k < X64_FN_COUNT; k++)
 		t->host.fn[k] = rt.cache->glue.fn[k];
 	t->host.views = (u64)rt_view_table(t);
+	t->epoch = __atomic_load_n(&rt.cache->epoch, __ATOMIC_ACQUIRE);	/* it holds no address yet */
 	/* entry 0 of the zeroed jump cache would match pc 0 */
 	t->jcache[0].pc = ~0ull;
 	t->jflags[0].neg_pc = 1;

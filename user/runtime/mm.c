@@ -429,11 +429,11 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	/* A hint above 47 bits would open the upper half of a five-level address space. */
 	if (addr && !in_guest_space(addr, size))
 		addr = 0;
-	if (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE && !rt_alias_any()) {
-		if (rt_place_is_reservation(addr, size, prot, flags))
-			return rt_place_reserve(size);
+	/* It takes a free place: there is nothing to be forgotten. */
+	if (rt_place_is_reservation(addr, size, prot, flags))
+		return rt_place_reserve(size);
+	if (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE && !rt_alias_any())
 		return sys(__NR_mmap, addr, len, prot, flags, fd, offset);
-	}
 	lock_take(&mm.lock);
 	if (len && size >= len && rt_place_wanted(prot, flags, fd))
 		ret = rt_place_mmap(addr, size, prot, flags, fd, offset);

@@ -237,6 +237,8 @@ int rt_view_add(int fd, const struct dragoman_object *h, u64 bias, u32 object, u
 		__atomic_store_n(&views.n, views.n + 1, __ATOMIC_RELEASE);
 	views.nlive++;
 	put_in_table(v);
+	if (unlikely(rt.flags & RT_FLAG_STRACE))
+		rt_msg("shared code of %lx..%lx is at %lx, %u regions", text, text + size, start, v->head->nregions);
 out:
 	unlock_cache(c);
 	return err;
@@ -315,6 +317,8 @@ static void make_private(struct rt_view *v)
  */
 static void drop(struct rt_cache *c, struct rt_view *v)
 {
+	if (unlikely(rt.flags & RT_FLAG_STRACE))
+		rt_msg("shared code of %lx..%lx is no longer used", v->x.text, v->x.text + v->x.text_size);
 	take_from_table(v);
 	__atomic_store_n(&v->x.text_size, 0, __ATOMIC_RELEASE);
 	views.nlive--;

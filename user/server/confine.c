@@ -176,6 +176,7 @@ static int filter(enum srv_role role)
 	case SRV_WORKER:
 		/* sched_setscheduler(0, SCHED_IDLE): may only sink */
 		allow_only(&p, SYS_sched_setscheduler, 1, 5);
+		allow(&p, SYS_sched_getscheduler);
 		break;
 	case SRV_LOADER:
 		allow_all(&p, for_loader, ARRAY_SIZE(for_loader));

@@ -68,6 +68,7 @@ pid_t srv_fork(const int *keep, unsigned n, void (*reaped)(void *ctx, int status
 void srv_kill(pid_t pid);
 int srv_loop(void);
 void srv_end(void);			/* the loop is to end, after writing back */
+bool srv_ending(void);
 /* A deadline at which srv_tick's work is wanted, beside the regular one. */
 void srv_wake_at(u64 ms);
 extern u32 srv_generation;
@@ -108,11 +109,11 @@ int srv_read_start(struct srv_file *f, u32 domain, u64 features, struct srv_obje
 bool srv_read_pending(const struct drg_file *id, u32 domain, u64 features);
 int srv_load_start(struct srv_object *o, int disk_fd);
 int srv_save_start(struct srv_object *o);
-bool srv_jobs_saving(void);
 unsigned srv_jobs_count(void);
 void srv_jobs_tick(u64 now);
 /* The part of a reader that runs in the child (of the supervisor or of the gate): file at fd, copy to be filled, channel for the result. */
-void srv_reader_child(int file, int copy, int channel, u64 features) __attribute__((noreturn));
+void srv_reader_child(int file, int copy, int channel, unsigned slot, u64 features) __attribute__((noreturn));
+#define SRV_MAX_FILES_USER 24	/* being read for one user */
 #define SRV_MAX_FILE (512ull << 20)	/* bytes of a guest file */
 
 /* --- objects.c */
@@ -123,11 +124,13 @@ enum srv_state {
 	SRV_NEVER,
 };
 #define SRV_MAX_PENDING 256
+#define SRV_MAX_CRASHES 3		/* then the file is translated privately, for good */
 
 struct srv_object {
 	struct srv_object *next;	/* hash chain */
 	struct obj_key key;
 	u32 id;
+	unsigned place;			/* in srv_objects */
 	enum srv_state state;
 	char name[64];
 	struct dragoman_object head;	/* validated copy; the mapping's may be spoilt by the worker */
@@ -136,14 +139,19 @@ struct srv_object {
 	int file;			/* the guest file's content, a sealed memfd; -1 */
 	u64 file_size;
 	bool reading;			/* its file is being read */
-	bool saving, dirty, read_only_on_disk;
+	bool saving;			/* its memory is being read: no worker now */
+	bool writing;			/* a saver is not through yet */
+	bool disk_tried;		/* the disk has been asked for it */
+	bool has_layout;		/* head is valid although the object is not ready */
+	u32 disk_publish, seen_publish;	/* header's publish when it was saved, and at the last look */
 	bool whole;			/* translate all of it, whatever --ahead says (DRG_TRANSLATE) */
 	bool ahead_done;		/* nothing is left to be done ahead */
 	u64 wait_until;			/* no worker before that: it crashed */
 	struct srv_worker *worker;
-	unsigned crashes;
-	u64 last_used, dirty_since, memory;	/* ms, ms, bytes */
-	u32 saved_publish;
+	unsigned crashes, lost;		/* lost: workers that ended without being at fault */
+	u64 last_used, last_change, dirty_since;	/* ms */
+	u64 memory;			/* bytes */
+	unsigned waited;		/* requests and jobs that hold it */
 	u64 attaches, misses;
 	u32 pending[SRV_MAX_PENDING];	/* misses that no worker has got */
 	unsigned npending;
@@ -151,7 +159,8 @@ struct srv_object {
 	unsigned nprofile, profile_room, profile_saved;
 };
 #define SRV_MAX_OBJECTS 8192
-extern struct srv_object *srv_objects[SRV_MAX_OBJECTS];	/* by id % SRV_MAX_OBJECTS; NULL: free */
+extern struct srv_object *srv_objects[SRV_MAX_OBJECTS];	/* those there are, in no order */
+extern unsigned srv_nobjects;
 
 struct srv_object *srv_object_find(const struct obj_key *key);
 struct srv_object *srv_object_by_id(u32 id);
@@ -163,10 +172,14 @@ int srv_object_create(struct srv_object *o, const struct dragoman_object *head);
 int srv_object_adopt(struct srv_object *o, const struct dragoman_object *head, int fd);
 int srv_memfd(const char *name);
 void srv_object_misses(struct srv_object *o, const u32 *pc, unsigned n);
-u64 srv_objects_memory(void);
+u64 srv_objects_memory(void);	/* bytes, as of the last tick */
+bool srv_objects_full(void);		/* over --memory-limit */
 /* Write-back of what is quiet, and room for others. */
 void srv_objects_tick(u64 now);
 bool srv_objects_dirty(void);
+bool srv_object_dirty(const struct srv_object *o);
+void srv_objects_clear(void);		/* all that nobody holds */
+void srv_object_check_write_back(struct srv_object *o);	/* its worker has ended */
 void srv_object_set_never(struct srv_object *o, u32 pc);
 
 /* --- workers.c, worker.c */
@@ -187,11 +200,13 @@ struct srv_worker {
 	struct srv_page *page;
 	unsigned slot;
 	bool killed;			/* by us: no crash */
+	bool stuck;			/* killed because it did not get on */
 	u32 seen_seq;
 	u64 cpu_at_seq;			/* ms of its CPU time when seen_seq was new */
 	u64 started;
 };
 void srv_workers_run(void);		/* starts those that are wanted, as far as there is room */
+void srv_workers_look(void);		/* something has changed for srv_workers_run */
 void srv_worker_stop(struct srv_object *o);
 void srv_worker_misses(struct srv_object *o);
 void srv_workers_tick(u64 now);
@@ -207,7 +222,6 @@ struct srv_work {
 	unsigned nprofile;
 	enum srv_ahead ahead;
 	int channel;
-	bool can_rise;			/* the supervisor can take SCHED_IDLE from it */
 };
 void srv_worker_main(const struct srv_work *w) __attribute__((noreturn));
 
@@ -297,9 +311,18 @@ struct srv_client {
 int srv_request(struct srv_client *c, const void *msg, size_t n, struct srv_file *files, unsigned nfiles);
 void srv_client_gone(struct srv_client *c);
 bool srv_limited(struct srv_user *u);	/* counts a request: is it one too many? */
+/* What jobs found. asked: the identity under which the file was asked for; found: the one it had when it was read. */
+void srv_read_done(const struct drg_file *asked, const struct drg_file *found, u32 domain, struct srv_object *o);
+void srv_read_failed(const struct drg_file *asked, u32 domain, int error);
+void srv_load_done(struct srv_object *o);
+/* o is wanted, and head is its layout: from the disk, or empty. */
+void srv_object_need(struct srv_object *o, const struct dragoman_object *head);
 /* Something that requests may wait for has happened. */
 void srv_requests_progress(void);
 void srv_requests_tick(u64 now);
+void srv_requests_end(void);		/* the server ends: answers who waits for that */
+extern u64 srv_last_request;		/* ms */
+extern bool srv_flushing;		/* somebody waits for write-back */
 u64 srv_requests_deadline(void);	/* ms, ~0: none */
 struct srv_counters {
 	u64 connections, requests, attach_files, ok, later, never, hits, loads, reads, creates, misses, miss_pcs, saves, save_errors,
@@ -335,7 +358,7 @@ typedef void (*srv_gate_done)(void *ctx, int error, const void *msg, size_t n, s
 int srv_gate_receive(struct srv_user *u, int conn, srv_gate_done done, void *ctx);
 void srv_gate_forget(void *ctx);	/* the transport's connection is gone */
 void srv_gate_release(struct srv_gate *g, u32 slot);
-int srv_gate_read(struct srv_gate *g, u32 slot, int copy, int channel, u64 features);
+int srv_gate_read(struct srv_gate *g, u32 slot, int copy, int channel, unsigned uid_slot, u64 features);
 void srv_gates_tick(u64 now);
 
 /* --- digest.c */

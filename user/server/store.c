@@ -348,8 +348,8 @@ static bool in_memory(const char *name)
 {
 	char other[SRV_NAME_SIZE];
 
-	for (unsigned i = 0; i < SRV_MAX_OBJECTS; i++) {
-		if (!srv_objects[i] || srv_objects[i]->state != SRV_READY)
+	for (unsigned i = 0; i < srv_nobjects; i++) {
+		if (srv_objects[i]->state != SRV_READY)
 			continue;
 		srv_store_name(other, &srv_objects[i]->key);
 		if (!strcmp(name, other))

@@ -60,6 +60,8 @@ static bool receive(struct worker *k, int wait)
 	while ((n = recv(k->w->channel, pc, sizeof(pc), MSG_DONTWAIT)) > 0) {
 		enqueue(k, pc, n / sizeof(*pc));
 		k->w->page->served += n / sizeof(*pc);
+		if (k->idle_priority)	/* the supervisor raises a worker that it sends something to */
+			k->idle_priority = sched_getscheduler(0) == SCHED_IDLE;
 	}
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }

@@ -45,8 +45,9 @@
  *   NONE -ATTACH queues OPEN-> asked -REPLY OK or OBJ_BIND-> BOUND -OBJ_RETIRE, server gone-> NONE
  *                                    -REPLY PRIVATE-> PRIVATE -OBJ_BIND NONE, server gone-> NONE
  *   A place stays BOUND when no client uses the image: that is what makes the next start warm. Nothing of the file system is held then.
- *   When the last control descriptor of a generation is closed all of its objects are retired: maps stay valid, MISS on them says
- *   ESTALE, and an ATTACH gets the new server's. A new server is sent OPEN again for each image that clients use.
+ *   When another server says HELLO, or none has for grace_ms after the last control descriptor of a generation was closed, all of its
+ *   objects are retired: maps stay valid, MISS on them says ESTALE, and an ATTACH gets the new server's. A new server is sent OPEN
+ *   for each image that clients use. (A server must not leave control descriptors open in its workers.)
  *
  * Changes
  *   1.0  the calls below
@@ -146,6 +147,7 @@ struct dragoman_get_image {
  * caller's where it is mapped. By address a mapping has to be of a regular file, not writable, and without a page that was ever
  * written (otherwise PRIVATE). A file that is open for writing anywhere is PRIVATE, as are files of FUSE.
  * OK: the session may map the object: mmap(size <= object_size, PROT_READ and/or PROT_EXEC, MAP_SHARED, session, map_offset + x).
+ * PROT_WRITE is refused (EACCES), now and for mprotect; a MAP_PRIVATE map may be written, and is the client's own copy.
  * Without a server, and no object: ENOTCONN. Too much asked already: EAGAIN. ENOSPC: too many attached.
  */
 struct dragoman_attach {
@@ -190,7 +192,7 @@ struct dragoman_miss {
 	__u32 object;			/* in */
 	__u32 status;			/* out: enum dragoman_status */
 	__u64 offset;			/* in: byte in the guest file, not beyond its end */
-	__u64 length;			/* in: a hint, bytes from there; 0: unknown */
+	__u64 length;			/* in: a hint, bytes from there (less if the file ends); 0: unknown */
 	__u64 deadline_ns;		/* in; 0 with NOWAIT */
 	__u64 cookie;			/* in/out: 0 at first */
 };
@@ -223,7 +225,8 @@ enum dragoman_role {
 
 /*
  * Which program runs a guest's: a native static-PIE executable, open for reading (not O_PATH), on a mount with exec. It stays
- * registered, also without a server, until it is replaced or taken away (fd -1). ENOENT: no such guest. ENOEXEC: not native.
+ * registered, also without a server, until it is replaced or taken away (fd -1); until then, and as long as a session of a
+ * program that it runs is open, nobody can write the file. ENOENT: no such guest. ENOEXEC: not native. ETXTBSY: open for writing.
  */
 struct dragoman_set_runtime {
 	__u32 size;
@@ -328,7 +331,8 @@ struct dragoman_obj_create {
 /*
  * Says unasked what REPLY to an OPEN says. OK: the object serves the image (its own class and translator say for whom).
  * PRIVATE: none ever will; NONE: forget what was said. Both for cpu_class and translator, object 0.
- * ENOENT: no such image or object. ESTALE: the image's file has changed, or the object is retired.
+ * ENOENT: no such image or object. ESTALE: the image's file has changed, no client uses the image, or the object is retired.
+ * EINVAL: the object is of another class. ENOSPC: the image has too many objects.
  */
 struct dragoman_obj_bind {
 	__u32 size;

@@ -154,7 +154,14 @@ static inline bool cg_is_imm32(struct cg *c, u16 v, enum ir_type t, s32 *imm)
 	return true;
 }
 /* Guest address to a register of that width, in code at b; EFLAGS stay. */
-void cg_gaddr(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr);
+void cg_gaddr_relative(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr);
+static inline void cg_gaddr(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr)
+{
+	if (c->opt->relative)
+		cg_gaddr_relative(c, b, w, reg, addr);
+	else
+		x64_movi(b, reg, w ? addr : (u32)addr);
+}
 /* Value in a general register (pinned until the end of the instruction). */
 unsigned cg_use(struct cg *c, u16 v);
 /* Is it in memory only (slot or spill)? Then its address. */

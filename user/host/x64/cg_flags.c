@@ -55,9 +55,14 @@ void cg_flags_store(struct x64_buf *b, u8 kind)
 /* A fault later in this guest instruction finds its flags where they are from here on. */
 static void flags_moved(struct cg *c)
 {
-	if (c->out->nmap && c->out->nmap < c->out->max_map)
-		c->out->map[c->out->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start),
-				.pc_delta = (s16)(c->pc - c->region_pc), .flags_at = c->flags_at, .inside = 1 };
+	struct cg_out *o = c->out;
+
+	if (!o->nmap || o->nmap >= o->max_map || c->b.p - c->b.start > 0xffff)
+		return;			/* the next instruction will find that there is no room */
+	o->map[o->nmap] = o->map[o->nmap - 1];
+	o->map[o->nmap].off = (u16)(c->b.p - c->b.start);
+	o->map[o->nmap].flags_at = c->flags_at & 7;
+	o->map[o->nmap++].inside = 1;
 }
 
 /*

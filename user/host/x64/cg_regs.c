@@ -142,16 +142,12 @@ bool cg_in_mem(struct cg *c, u16 id, struct x64_mem *m)
 	return true;
 }
 
-void cg_gaddr(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr)
+void cg_gaddr_relative(struct cg *c, struct x64_buf *b, unsigned w, unsigned reg, u64 addr)
 {
 	s64 far, near;
 
-	if (!c->opt->relative) {
-		x64_movi(b, reg, w ? addr : (u32)addr);
-		return;
-	}
 	far = (s64)(c->opt->guest_base + addr - ((u64)b->p + 7));
-	if (far != (far << 30) >> 30) {		/* some 8 GiB: further than any code reaches */
+	if (far != (far << 29) >> 29) {		/* some 16 GiB: further than any code reaches */
 		c->full = true;
 		return;
 	}
@@ -189,7 +185,7 @@ unsigned cg_use(struct cg *c, u16 id)
 		if (v->mem == CG_SLOT && i->type == IR_I32)
 			v->zext = 1;
 	} else if (i->op == IR_GADDR && c->opt->relative) {
-		cg_gaddr(c, &c->b, 1, reg, (u64)i->imm);
+		cg_gaddr_relative(c, &c->b, 1, reg, (u64)i->imm);
 		v->zext = 0;
 	} else {
 		x64_movi(&c->b, reg, i->type == IR_I32 ? (u32)i->imm : (u64)i->imm);

@@ -374,18 +374,18 @@ static void analyse(struct cg *c)
 static void mark_insn(struct cg *c, const struct ir_inst *i)
 {
 	struct cg_out *o = c->out;
+	u32 off = (u32)(c->b.p - c->b.start), units = (u32)((u64)i->imm - c->region_pc) >> c->pc_shift;
 	u8 at = c->flags_at;
 
 	c->pc = (u64)i->imm;
 	c->pc_len = i->aux;
-	if (o->nmap >= o->max_map) {
+	if (o->nmap >= o->max_map || (off >> 16 | units >> 12)) {
 		c->full = true;
 		return;
 	}
 	if (at != CG_FLAGS_MEM && c->flags_last <= c->cur)
 		at = CG_FLAGS_DEAD;
-	o->map[o->nmap++] = (struct cg_map){ .off = (u32)(c->b.p - c->b.start), .pc_delta = (s16)(c->pc - c->region_pc),
-					     .flags_at = at };
+	o->map[o->nmap++] = (struct cg_map){ .off = (u16)off, .units = units & 0xfff, .flags_at = at & 7 };
 }
 
 static void emit_inst(struct cg *c, const struct ir_inst *i)

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Clients that send garbage, half messages, wrong descriptors, or hold many connections: the server answers others, and stays bounded.
+. "$(dirname "$0")/libfaults.sh"
+faults_begin
+server || finish
+for what in garbage short long types versions sizes reserved no-descriptor too-many-descriptors wrong-descriptors writable-descriptor \
+	    half random misses silent many-silent disconnect flood-attach flood-miss unread stat-flood; do
+	timeout 60 python3 selftests/faults/hostile.py "$w/run/socket" "$what" "$root/usr/bin/true" "$w"
+	same "$what: the hostile client ends" 0 $?
+	check "$what: the server lives" kill -0 "$server"
+	check "$what: and answers" within 15 answers
+done
+work "results are the same afterwards"
+settle
+work "and warm"
+check "programs found objects" [ "$(field .counters.ok)" -gt 0 ]
+healthy "at the end"
+check "the log is short: $(wc -l <"$w/log") lines" [ "$(wc -l <"$w/log")" -lt 200 ]
+
+# During it: a workload beside a client that does all that without end.
+(while :; do for what in garbage random wrong-descriptors disconnect; do
+	timeout 20 python3 selftests/faults/hostile.py "$w/run/socket" $what "$root/usr/bin/true" "$w"; done; done) >/dev/null 2>&1 &
+load=$!
+echo $load >>"$w/pids"
+work "beside a hostile client: 1"
+work "beside a hostile client: 2"
+kill $load; wait $load 2>/dev/null
+healthy "after the load"
+check "the server ends" stop_server
+finish

@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The cache directory is full, has no inodes, is read-only, is removed under load, belongs to another: objects live in memory, results
+# are the same, one line of the log says so.
+. "$(dirname "$0")/libfaults.sh"
+[ "$(id -u)" = 0 ] || skip_all "mounts need root"
+faults_begin
+mkdir "$w/disk"
+disk() { mount -t tmpfs -o "$1" tmpfs "$w/disk" 2>/dev/null && echo "$w/disk" >>"$w/mounts"; }
+cache=$w/disk/cache
+
+# fault NAME WHY: the workload, cold and warm
+fault() {
+	: >"$w/log"
+	server || return
+	work "$1: cold"
+	flush
+	settle
+	work "$1: warm"
+	check "$1: programs found objects" [ "$(field .counters.ok)" -gt 0 ]
+	logged "$1: one line of the log" 1 'cache directory cannot be used'
+	healthy "$1"
+	check "$1: the server ends" stop_server
+	umount "$w/disk"
+}
+# Has it write now what it would write when idle.
+flush() { "$dragoman" cache list >/dev/null 2>&1; }
+
+disk size=256k || skip_all "tmpfs cannot be mounted here"
+fault "full"
+disk nr_inodes=6
+fault "no inodes"
+disk size=64m
+mkdir -m 700 "$cache"
+mount -o remount,ro "$w/disk"
+fault "read-only"
+disk size=64m
+mkdir -m 777 "$cache"
+chown 12345 "$cache"
+fault "another's folder"
+
+# Removed under load, then there again.
+cache=$w/cache
+: >"$w/log"
+server
+work "before the removal"
+rm -rf "$cache"
+work "removed"
+(for i in $(seq 40); do rm -rf "$cache"; sleep 0.05; done) &
+work "removed again and again"
+wait $!
+flush
+healthy "removed"
+check "the server ends" stop_server
+finish

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of objects and their memory: one for each (content of a guest file, set of CPU features).
+ *
+ * The memory is a memfd. The supervisor maps it writable and then seals it: from then on nobody can map it writable, write it or
+ * change its size. Workers inherit the mapping by fork; children of other objects do not (MADV_DONTFORK). Clients get a descriptor
+ * that is open for reading only.
+ *
+ * Nothing in the memory is believed: a worker may have been taken over by its guest file. All that the supervisor needs of the
+ * header it has in its own copy.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/server.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+#define BUCKETS 4096
+#define QUIET 5000		/* ms without a publication: written back although there is a worker */
+#define MAX_DIRTY 60000		/* ms: then the worker is stopped for it */
+#define FILE_KEPT 120000	/* ms without use: the copy of the guest file goes, if all is translated */
+
+struct srv_object *srv_objects[SRV_MAX_OBJECTS];
+unsigned srv_nobjects;
+static struct srv_object *by_id[SRV_MAX_OBJECTS], *bucket[BUCKETS];
+static bool any_dirty;
+static u64 total_memory;
+
+static unsigned hash(const struct obj_key *key)
+{
+	u32 h;
+
+	memcpy(&h, key->digest, sizeof(h));
+	return (h ^ (u32)key->features * 0x9e3779b9u) % BUCKETS;
+}
+
+static bool same_key(const struct obj_key *a, const struct obj_key *b)
+{
+	return !memcmp(a->digest, b->digest, 32) && a->features == b->features && !memcmp(a->translator, b->translator, 32);
+}
+
+struct srv_object *srv_object_find(const struct obj_key *key)
+{
+	struct srv_object *o = bucket[hash(key)];
+
+	while (o && !same_key(&o->key, key))
+		o = o->next;
+	return o;
+}
+
+struct srv_object *srv_object_by_id(u32 id)
+{
+	struct srv_object *o = by_id[id % SRV_MAX_OBJECTS];
+
+	return o && o->id == id ? o : NULL;
+}
+
+struct srv_object *srv_object_get(const struct obj_key *key)
+{
+	static u32 ids;
+	struct srv_object *o = srv_object_find(key);
+
+	if (o)
+		return o;
+	if (srv_nobjects >= SRV_MAX_OBJECTS - 1)
+		return NULL;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return NULL;
+	do
+		ids++;
+	while (!ids || by_id[ids % SRV_MAX_OBJECTS]);
+	*o = (struct srv_object){ .key = *key, .id = ids, .fd = -1, .file = -1, .last_used = srv_now() };
+	o->crashes = srv_crashes_get(key->digest);
+	if (o->crashes >= SRV_MAX_CRASHES)
+		o->state = SRV_NEVER;
+	by_id[ids % SRV_MAX_OBJECTS] = o;
+	o->next = bucket[hash(key)];
+	bucket[hash(key)] = o;
+	o->place = srv_nobjects;
+	srv_objects[srv_nobjects++] = o;
+	return o;
+}
+
+/* Only without a worker, a job or somebody who waits. */
+void srv_object_drop(struct srv_object *o)
+{
+	struct srv_object **p = &bucket[hash(&o->key)];
+
+	while (*p != o)
+		p = &(*p)->next;
+	*p = o->next;
+	by_id[o->id % SRV_MAX_OBJECTS] = NULL;
+	srv_objects[o->place] = srv_objects[--srv_nobjects];
+	srv_objects[o->place]->place = o->place;
+	if (o->map)
+		munmap(o->map, o->head.size);
+	if (o->fd >= 0)
+		close(o->fd);
+	if (o->file >= 0)
+		close(o->file);
+	free(o->profile);
+	free(o);
+}
+
+/* ---------------------------------------------------------------- memory */
+
+int srv_memfd(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)		/* a kernel that does not know that flag */
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A second descriptor of it that cannot write, nor allocate. Without /proc: the same one, which the seals guard. */
+static int read_only(int fd)
+{
+	char path[32];
+	int ro;
+
+	fchmod(fd, 0444);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	if (ro < 0)
+		return fd;
+	close(fd);
+	return ro;
+}
+
+/* Maps and seals fd, which has its size, and makes o ready. fd is closed or kept in o. */
+static int make_ready(struct srv_object *o, const struct dragoman_object *head, int fd)
+{
+	void *map = mmap(NULL, head->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	int err;
+
+	if (map == MAP_FAILED || madvise(map, head->size, MADV_DONTFORK) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		err = -errno;
+		if (map != MAP_FAILED)
+			munmap(map, head->size);
+		close(fd);
+		return err;
+	}
+	memcpy(map, head, sizeof(*head));
+	o->head = *head;
+	o->map = map;
+	o->fd = read_only(fd);
+	o->state = SRV_READY;
+	o->disk_publish = o->seen_publish = head->publish;
+	o->last_used = srv_now();
+	srv_profile_load(o);
+	return 0;
+}
+
+/* The key decides, not what a file or a child says. */
+static int check(struct srv_object *o, const struct dragoman_object *head)
+{
+	static struct srv_rate rate;
+	const char *why = "made for something else";
+
+	if (!memcmp(head->digest, o->key.digest, 32) && !memcmp(head->translator, o->key.translator, 32) &&
+	    head->features == o->key.features && !obj_check_header(head, head->size, &why))
+		return 0;
+	srv_log_rate(&rate, SRV_WARN, "an object's header is wrong: %s", why);
+	return -EINVAL;
+}
+
+int srv_object_create(struct srv_object *o, const struct dragoman_object *head)
+{
+	int err = check(o, head), fd;
+
+	if (err)
+		return err;
+	fd = srv_memfd("dragoman-object");
+	if (fd < 0)
+		return fd;
+	if (ftruncate(fd, (off_t)head->size)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	srv_count.creates++;
+	return make_ready(o, head, fd);
+}
+
+int srv_object_adopt(struct srv_object *o, const struct dragoman_object *head, int fd)
+{
+	struct stat st;
+	int err = check(o, head);
+
+	if (!err && (fstat(fd, &st) || (u64)st.st_size != head->size))
+		err = -EINVAL;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	err = make_ready(o, head, fd);
+	if (err)
+		return err;
+	o->ahead_done = head->complete;
+	return 0;
+}
+
+static u32 published(const struct srv_object *o)
+{
+	return __atomic_load_n(&((struct dragoman_object *)o->map)->publish, __ATOMIC_ACQUIRE);
+}
+
+void srv_object_set_never(struct srv_object *o, u32 pc)
+{
+	struct dragoman_object *h = o->map;
+	u32 none = 0;
+
+	if (pc >= o->head.text_hi - o->head.text_lo || (pc & 3))
+		return;
+	__atomic_compare_exchange_n((u32 *)((u8 *)o->map + o->head.index) + pc / 4, &none, DRAGOMAN_INDEX_NEVER, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+	__atomic_add_fetch(&h->publish, 1, __ATOMIC_RELEASE);
+}
+
+void srv_object_misses(struct srv_object *o, const u32 *pc, unsigned n)
+{
+	const u32 *index = (u32 *)((u8 *)o->map + o->head.index);
+	unsigned was = o->npending;
+
+	for (unsigned i = 0; i < n; i++) {
+		if ((pc[i] & 3) || pc[i] >= o->head.text_hi - o->head.text_lo || index[pc[i] / 4])
+			continue;
+		for (unsigned k = 0; k < o->npending; k++)
+			if (o->pending[k] == pc[i])
+				goto next;
+		if (o->npending < SRV_MAX_PENDING)
+			o->pending[o->npending++] = pc[i];
+		srv_profile_add(o, pc[i]);
+next:;
+	}
+	o->misses += o->npending - was;
+	o->last_used = srv_now();
+	if (o->npending)
+		srv_worker_misses(o);
+}
+
+/* ---------------------------------------------------------------- looking after them */
+
+u64 srv_objects_memory(void)
+{
+	return total_memory;
+}
+
+bool srv_objects_full(void)
+{
+	return total_memory > srv_opt.memory_limit;
+}
+
+bool srv_objects_dirty(void)
+{
+	return any_dirty;
+}
+
+static void measure(struct srv_object *o)
+{
+	struct stat st;
+
+	o->memory = 0;
+	if (o->fd >= 0 && !fstat(o->fd, &st))
+		o->memory = (u64)st.st_blocks * 512;
+	if (o->file >= 0)
+		o->memory += o->file_size;
+}
+
+bool srv_object_dirty(const struct srv_object *o)
+{
+	return o->state == SRV_READY && srv_opt.cache_dir[0] && (o->writing || published(o) != o->disk_publish);
+}
+
+/* Writes o back when that is due; stops its worker first if it has to. */
+static void write_back(struct srv_object *o, u64 now)
+{
+	u32 n = published(o);
+
+	if (n != o->seen_publish) {
+		if (o->seen_publish == o->disk_publish)
+			o->dirty_since = now;
+		o->seen_publish = n;
+		o->last_change = now;
+	}
+	if (!srv_object_dirty(o) || o->writing)
+		return;
+	if (o->worker) {
+		if (o->worker->page->phase == SRV_IDLE || (now - o->last_change > QUIET && !o->npending) || now - o->dirty_since > MAX_DIRTY ||
+		    srv_ending() || srv_flushing)
+			srv_worker_stop(o);
+		return;
+	}
+	if (srv_store_usable())
+		srv_save_start(o);
+}
+
+void srv_object_check_write_back(struct srv_object *o)
+{
+	if (o->state == SRV_READY && !o->npending)
+		write_back(o, srv_now());
+	any_dirty |= srv_object_dirty(o);
+}
+
+/* May this object go out of memory? */
+static bool quiet(const struct srv_object *o)
+{
+	return !o->worker && !o->waited && (!srv_object_dirty(o) || !srv_store_usable());
+}
+
+void srv_objects_clear(void)
+{
+	for (unsigned i = 0; i < srv_nobjects;) {
+		struct srv_object *o = srv_objects[i];
+
+		if (o->worker) {
+			srv_worker_stop(o);
+			o->worker->object = NULL;
+			o->worker = NULL;
+		}
+		if (o->waited)
+			i++;
+		else
+			srv_object_drop(o);
+	}
+	any_dirty = false;
+}
+
+/* Room for others: those go that nobody asked for for the longest time. */
+static void make_room(void)
+{
+	struct srv_object *victim;
+
+	while (srv_objects_full()) {
+		victim = NULL;
+		for (unsigned i = 0; i < srv_nobjects; i++)
+			if (srv_objects[i]->memory && quiet(srv_objects[i]) &&
+			    (!victim || srv_objects[i]->last_used < victim->last_used))
+				victim = srv_objects[i];
+		if (!victim)
+			return;
+		total_memory -= MIN(victim->memory, total_memory);
+		srv_count.evicted_memory++;
+		srv_object_drop(victim);
+	}
+}
+
+void srv_objects_tick(u64 now)
+{
+	total_memory = 0;
+	any_dirty = false;
+	for (unsigned i = 0; i < srv_nobjects; i++) {
+		struct srv_object *o = srv_objects[i];
+
+		if (o->state != SRV_READY)
+			continue;
+		if (o->file >= 0 && o->ahead_done && !o->npending && !o->worker && now - o->last_used > FILE_KEPT) {
+			close(o->file);
+			o->file = -1;
+		}
+		measure(o);
+		total_memory += o->memory;
+		write_back(o, now);
+		srv_profile_save(o);
+		any_dirty |= srv_object_dirty(o);
+	}
+	make_room();
+}
