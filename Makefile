@@ -86,7 +86,17 @@ HAVE_GUEST_CC := $(shell command -v $(GUEST_CC) 2>/dev/null)
 # Programs are built once they have sources.
 PROGRAMS   := $(if $(CLI_SRCS),$(BUILD)/dragoman) $(if $(RT_SRCS),$(BUILD)/dragoman-rt)
 
-.PHONY: all lib tests host-tests guest-tests demo check bench fuzz clean install uninstall deps kmod layers help FORCE
+# The tools on libbpf, where everything that they are built with is there (scripts/deps.sh bpf).
+BPF_CLANG  ?= $(shell command -v clang 2>/dev/null)
+BPFTOOL    ?= $(firstword $(shell command -v bpftool 2>/dev/null) $(wildcard /usr/sbin/bpftool))
+BPF_HEADER := $(shell echo '\#include <bpf/libbpf.h>' | $(CC) -E -o /dev/null - 2>/dev/null && echo yes)
+BPF_SRCS   := $(filter-out %.bpf.c,$(call sources,user/bpf))
+BPF_OBJS   := $(call objects,bpf,$(BPF_SRCS))
+BPF_SKELS  := $(patsubst user/bpf/%.bpf.c,$(BUILD)/bpf/dragoman-bpf/%.skel.h,$(wildcard user/bpf/*.bpf.c))
+HAVE_BPF   := $(and $(BPF_SRCS),$(BPF_CLANG),$(BPFTOOL),$(BPF_HEADER))
+PROGRAMS   += $(if $(HAVE_BPF),$(BUILD)/dragoman-bpf)
+
+.PHONY: all bpf lib tests host-tests guest-tests demo check bench fuzz clean install uninstall deps kmod vmtest vmtest-all layers help FORCE
 all: $(PROGRAMS)
 
 # ---------------------------------------------------------------- generated sources
@@ -146,6 +156,31 @@ $(BUILD)/dragoman: $(CLI_OBJS) $(BUILD)/host/libdragoman.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CLI_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lzstd -lcrypto
 
+# The BPF programs know the kernel by its BTF when they are loaded, so nothing of a kernel is needed here but uapi headers,
+# the machine's own of which clang does not find for another target.
+BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -target bpf -D__TARGET_ARCH_x86 -Iinclude/uapi \
+	      -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+
+bpf: $(BUILD)/dragoman-bpf
+
+$(BUILD)/bpf/%.bpf.o: user/bpf/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(or $(BPF_CLANG),$(error no clang: `scripts/deps.sh bpf` installs what the BPF tools need)) $(BPF_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(BUILD)/bpf/dragoman-bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+$(BUILD)/bpf/%.o: % Makefile | $(BPF_SKELS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CLI_CFLAGS) -Iinclude/uapi -I$(BUILD)/bpf $(DEPFLAGS) -c -o $@ $<
+
+$(BUILD)/dragoman-bpf: $(BPF_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lm
+
 $(BUILD)/dragoman-rt: $(RT_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(RT_LDFLAGS) -o $@ $^
@@ -197,6 +232,13 @@ check:
 bench:
 	@bench/run.sh
 
+# The module in virtual machines: Debian's 6.1 and 6.12; all: its newest, and kernels with debugging on (built once, kept).
+vmtest:
+	@selftests/vm/run 6.1,6.12 $(SUITES)
+
+vmtest-all:
+	@VM_LIMIT=1800 VM_ENV="DRAGOMAN_SECONDS=60 DRAGOMAN_ROUNDS=200" selftests/vm/run 6.1,6.12,newest,debug,uml $(SUITES)
+
 layers:
 	@$(PYTHON) -B scripts/check-layers.py
 
@@ -207,14 +249,23 @@ kmod:
 	$(Q)rm -rf $(BUILD)/kmod && mkdir -p $(BUILD)/kmod && cp -rs $(CURDIR)/Kbuild $(CURDIR)/kmod $(CURDIR)/include $(BUILD)/kmod/
 	$(Q)$(MAKE) -C $(KDIR) M=$(abspath $(BUILD)/kmod) W=$(W) modules
 
+# Units are templates: @LIBEXEC@ is where the programs are.
+UNITS      := $(wildcard dist/*.service dist/*.socket)
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+COMPLETION ?= $(PREFIX)/share/bash-completion/completions
+LIBEXEC    := $(PREFIX)/libexec/dragoman
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/dragoman
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(COMPLETION)
 	install -m 755 $(BUILD)/dragoman $(DESTDIR)$(PREFIX)/bin/dragoman
-	install -m 755 $(BUILD)/dragoman-rt $(DESTDIR)$(PREFIX)/libexec/dragoman/dragoman-rt
+	install -m 755 $(filter-out $(BUILD)/dragoman,$(PROGRAMS)) $(DESTDIR)$(LIBEXEC)/
+	for u in $(UNITS); do sed 's|@LIBEXEC@|$(LIBEXEC)|g' $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
+	install -m 644 dist/dragoman.bash-completion $(DESTDIR)$(COMPLETION)/dragoman
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/dragoman $(DESTDIR)$(PREFIX)/libexec/dragoman/dragoman-rt
-	-rmdir $(DESTDIR)$(PREFIX)/libexec/dragoman
+	rm -f $(DESTDIR)$(PREFIX)/bin/dragoman $(addprefix $(DESTDIR)$(LIBEXEC)/,dragoman-rt dragomand)
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) $(DESTDIR)$(COMPLETION)/dragoman
+	-rmdir $(DESTDIR)$(LIBEXEC)
 
 clean:
 	rm -rf $(BUILD)
@@ -225,10 +276,14 @@ help:
 	@echo 'check        every test, with what it needs installed (as root)'
 	@echo 'bench        compare with native and qemu-aarch64 (as root)'
 	@echo 'tests        build the test programs only (host-tests, guest-tests)'
+	@echo 'vmtest       the module in virtual machines with Debian'\''s 6.1 and 6.12 (as root); SUITES="exec kmod:fuzz"'
+	@echo 'vmtest-all   also the newest kernel, and debug kernels, which are built first'
 	@echo 'layers       check which folder includes which'
 	@echo 'kmod         the kernel module, against KDIR or installed headers'
+	@echo 'bpf          $(BUILD)/dragoman-bpf: top, trace, hist, policy; part of all where clang, bpftool and libbpf are'
 	@echo 'deps         install what the above need, as far as it is missing'
 	@echo 'install, uninstall, clean; variables: V=1 WERROR=1 SAN=1 BUILD= PREFIX= DESTDIR='
 
+-include $(addsuffix .d,$(BPF_OBJS) $(patsubst user/bpf/%.c,$(BUILD)/bpf/%.o,$(wildcard user/bpf/*.bpf.c)))
 -include $(addsuffix .d,$(RT_OBJS) $(HOST_OBJS) $(CLI_OBJS) $(GUEST_PROGS)) \
 	$(addsuffix .d,$(call objects,host,$(TEST_SRCS) $(wildcard $(addsuffix lib*.c,$(sort $(dir $(TEST_SRCS)))))))

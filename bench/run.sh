@@ -4,15 +4,31 @@
 # make bench: installs and builds what the chosen benchmarks need, then lets bench.py measure. In: the options of
 # bench.py (--help), $ONLY (groups or items), $RUNNER (words that run an arm64 program instead of ours), $BUILD; out: a
 # table, build/bench/results.csv and results.svg.
+#
+# run.sh shared [PART...]: only what the server and its cache are for (shared.py). That comes last when everything is measured.
 set -eu
 cd "$(dirname "$0")/.."
 export BUILD="${BUILD:-build}" LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 out=$BUILD/bench
 
+shared=
+case "${ONLY:-}${1:-}" in
+shared) shared=only ;;
+"") shared=last ;;
+esac
+if [ "$shared" = only ]; then
+	[ $# = 0 ] || shift
+	unset ONLY
+fi
+
 case " $* " in
 *" --list "* | *" --help "* | *" -h "*) exec python3 bench/bench.py "$@" ;;
 esac
-needs=$(python3 bench/bench.py --needs "$@")
+if [ "$shared" = only ]; then
+	needs="root gcc work src"
+else
+	needs=$(python3 bench/bench.py --needs "$@")
+fi
 need() {
 	case " $needs " in *" $1 "*) return 0 ;; esac
 	return 1
@@ -56,6 +72,7 @@ if need work; then
 fi
 if need src; then
 	bench/zlib.sh fetch "$out/src"
+	[ -z "$shared" ] || PROJECT=bzip2 bench/zlib.sh fetch "$out/src"
 	# In a chroot only a static QEMU works; unpacked, because its package would register it for the whole machine.
 	if [ ! -x /usr/bin/qemu-aarch64-static ] && [ ! -d "$out/qemu-static" ]; then
 		mkdir -p "$out/qemu-static"
@@ -66,4 +83,9 @@ fi
 if need qemu-new; then
 	bench/qemu-new.sh || echo "bench: the newest QEMU is left out" >&2
 fi
-exec python3 bench/bench.py "$@"
+[ "$shared" != only ] || exec python3 bench/shared.py "$@"
+[ "$shared" = last ] || exec python3 bench/bench.py "$@"
+status=0
+python3 bench/bench.py "$@" || status=$?
+python3 bench/shared.py || status=$?
+exit $status

@@ -162,7 +162,8 @@ static int wait_for_tick(const struct inode *inode)
 
 	ktime_get_coarse_real_ts64(&now);
 	age = timespec64_to_ns(&now) - timespec64_to_ns(&changed);
-	if (age < 0 || age > 2 * TICK_NSEC)
+	/* The time of a change may be ahead of the coarse clock, but not by much unless the clock was set. */
+	if (abs(age) > 2 * TICK_NSEC)
 		return 0;
 	return msleep_interruptible(2 * TICK_NSEC / NSEC_PER_MSEC + 1) ? -EINTR : 0;
 }

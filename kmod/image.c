@@ -10,6 +10,7 @@
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/dcache.h>
+#include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/hashtable.h>
 #include <linux/jhash.h>
@@ -54,7 +55,9 @@ int dragoman_proof_from_file(struct dragoman_proof *proof, struct file *file)
 {
 	struct inode *real = d_real_inode(file->f_path.dentry);
 
-	if (!(file->f_mode & FMODE_READ) || !S_ISREG(file_inode(file)->i_mode) || !real)
+	/* The server may get the very file, so nothing that can be written, and no object. */
+	if (!(file->f_mode & FMODE_READ) || file->f_mode & FMODE_WRITE || !real || !S_ISREG(file_inode(file)->i_mode) ||
+	    dragoman_object_is_ours(real))
 		return -EACCES;
 	memset(proof, 0, sizeof(*proof));
 	proof->file = file;
@@ -102,10 +105,17 @@ static void make_key(const struct inode *inode, struct dragoman_key *key)
 		key->bdi = sb->s_bdi->id;
 }
 
+/* A memfd's writers are not counted anywhere, and writing it through a map leaves no time. */
+static bool is_open_memfd(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == TMPFS_MAGIC && !inode->i_nlink && !(SHMEM_I((struct inode *)inode)->seals & F_SEAL_WRITE);
+}
+
 /* Can the server be asked to read it? Who may write to FUSE files is known to nobody here; /proc has files of no size. */
 static bool is_stable(const struct inode *inode)
 {
-	return !inode_is_open_for_write(inode) && i_size_read(inode) > 0 && inode->i_sb->s_magic != FUSE_SUPER_MAGIC;
+	return !inode_is_open_for_write(inode) && !is_open_memfd(inode) && i_size_read(inode) > 0 &&
+	       inode->i_sb->s_magic != FUSE_SUPER_MAGIC;
 }
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */

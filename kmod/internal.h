@@ -153,6 +153,7 @@ void dragoman_object_get(struct dragoman_object *object);
 void dragoman_object_put(struct dragoman_object *object);
 int dragoman_object_retire(u32 id);
 void dragoman_object_retire_all(void);
+bool dragoman_object_is_ours(const struct inode *inode);
 int dragoman_object_mmap(struct dragoman_object *object, struct vm_area_struct *vma, unsigned long pgoff);
 struct file *dragoman_mount_file(const struct file_operations *fops, void *private, const char *name);
 

@@ -247,6 +247,12 @@ struct file *dragoman_mount_file(const struct file_operations *fops, void *priva
 	return file;
 }
 
+/* Is it an object, or a session? */
+bool dragoman_object_is_ours(const struct inode *inode)
+{
+	return inode->i_sb == mount->mnt_sb;
+}
+
 static struct vfsmount *mount_tmpfs(const char *options)
 {
 	struct file_system_type *type = get_fs_type("tmpfs");

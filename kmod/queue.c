@@ -483,7 +483,8 @@ int dragoman_queue_join(struct dragoman_ctl *ctl, u32 role, u64 *generation)
 		return err;
 	ctl->generation = *generation;
 	if (role == DRAGOMAN_ROLE_SERVER) {
-		cancel_delayed_work(&grace_work);
+		/* It may be retiring objects; that has to be over before there are new ones. */
+		cancel_delayed_work_sync(&grace_work);
 		begin_server();
 	}
 	return 0;

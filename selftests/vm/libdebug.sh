@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Kernels with debugging on, built once from Debian's linux-source and kept: sourced by run.sh.
+# Kernels with debugging on, built once from Debian's linux-source and kept: sourced by run.
 #
 #   debug_get debug   for qemu: KASAN, lockdep, kmemleak, fault injection (selftests/vm/debug.config)
 #   debug_get uml     User-Mode Linux of the newest source, with the same: native speed, run as a process

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Builds the initramfs of a virtual machine, boots it, judges what comes back; sourced by run.sh. In: $series,
+# Builds the initramfs of a virtual machine, boots it, judges what comes back; sourced by run. In: $series,
 # $release, $vmlinuz, $kmods, $module (libkernel.sh), $suites. Out: KTAP lines with the kernel's name in front.
 
 vmdir=$BUILD/vm
@@ -24,7 +24,7 @@ vm_root() {
 	done
 	ln -sf /bin/busybox "$root/usr/bin/env"
 	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
-	install -m 755 selftests/vm/init.sh "$root/init"
+	install -m 755 selftests/vm/init "$root/init"
 	cp -r "$vmdir/kselftest" "$root/"
 	cp "$module" "$root/dragoman.ko"
 	find "$kmods" -name '*.ko' -exec cp {} "$root/modules/" \; 2>/dev/null

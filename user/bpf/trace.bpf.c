@@ -18,7 +18,7 @@ struct {
 	__uint(max_entries, 1 << 20);
 } records SEC(".maps");
 
-/* A request as it was asked for; its ns is when a server took it. */
+/* A request as it was asked for. Its service is the age at which a server took it, until it is answered. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_REQUESTS);

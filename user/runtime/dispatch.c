@@ -237,6 +237,15 @@ static u64 on_reenter(void *p)
 	return rt_go(t, t->a64.pc);
 }
 
+/* Small numbers are not an instruction and never will be (UDF): somebody wanted the signal. */
+static void report_undefined(u64 pc)
+{
+	u32 w;
+
+	if (!rt_get_u32(&w, pc) && w >> 16)
+		rt_client_report(RT_REPORT_INSN, w);
+}
+
 static u64 on_trap(void *p, u64 pc, u64 kind, u64 imm)
 {
 	struct rt_thread *t = p;
@@ -245,6 +254,7 @@ static u64 on_trap(void *p, u64 pc, u64 kind, u64 imm)
 	t->a64.pc = pc;
 	switch ((enum ir_trap)kind) {
 	case IR_TRAP_UNDEF:
+		report_undefined(pc);
 		rt_signal_raise(t, SIGILL, ILL_ILLOPC, pc, false);
 		break;
 	case IR_TRAP_BRK:

@@ -432,6 +432,9 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	/* It takes a free place: there is nothing to be forgotten. */
 	if (rt_place_is_reservation(addr, size, prot, flags))
 		return rt_place_reserve(size);
+	ret = rt_place_map_headers(addr, size, prot, flags, fd, offset);
+	if (ret)
+		return ret;
 	if (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE && !rt_alias_any())
 		return sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 	lock_take(&mm.lock);

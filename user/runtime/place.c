@@ -160,22 +160,40 @@ bool rt_place_is_reservation(u64 addr, u64 len, u64 prot, u64 flags)
 	       rt_client_on() && rt_views_wanted();
 }
 
+/* A place for len bytes, reserved, aligned to ALIGN, with room for a view below, which is free. 0: no memory. */
+static u64 find_room(u64 len)
+{
+	u64 room = ROOM(len) + ALIGN, at;
+	s64 p = map_nothing(room + len);
+
+	if (p < 0)
+		return 0;
+	at = ALIGN_DOWN((u64)p + room, (u64)ALIGN);
+	sys(__NR_munmap, p, at - (u64)p);
+	if (at + len < (u64)p + room + len)
+		sys(__NR_munmap, at + len, (u64)p + room - at);
+	return at;
+}
+
 /*
  * What lies below is given back: unless another thread is quick, it is still free when the library is mapped. The address is
  * aligned as the library will be, so that the guest leaves nothing in between.
  */
 s64 rt_place_reserve(u64 len)
 {
-	u64 room = ROOM(len) + ALIGN, at;
-	s64 p = map_nothing(room + len);
+	u64 at = find_room(len);
 
-	if (p < 0)
-		return sys(__NR_mmap, 0, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	at = ALIGN_DOWN((u64)p + room, (u64)ALIGN);
 	/* As the guest wanted it: this one is accounted. */
-	sys(__NR_mmap, at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	sys(__NR_munmap, p, at - (u64)p);
-	if (at + len < (u64)p + room + len)
-		sys(__NR_munmap, at + len, (u64)p + room + len - (at + len));
-	return (s64)at;
+	return sys(__NR_mmap, at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
+}
+
+s64 rt_place_map_headers(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
+{
+	u64 at;
+
+	if (addr || offset || prot != PROT_READ || (flags & ~(u64)MAP_DENYWRITE) != MAP_PRIVATE || len < RESERVE_MIN ||
+	    len > RESERVE_MAX || fd < 0 || !rt_client_on() || !rt_views_wanted() || !is_library((int)fd))
+		return 0;
+	at = find_room(len);
+	return map_guest(at, len, prot, flags | (at ? MAP_FIXED : 0), fd, offset);
 }

@@ -24,6 +24,11 @@ s64 rt_place_mmap(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset);
 bool rt_place_is_reservation(u64 addr, u64 len, u64 prot, u64 flags);
 /* Does it so that a view fits below. The address or -errno. */
 s64 rt_place_reserve(u64 len);
+/*
+ * The same where the place is reserved by mapping all of the file, readable, and text is mapped over it later (a separate segment
+ * for the headers). 0: it is not such a mapping.
+ */
+s64 rt_place_map_headers(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset);
 
 /* The guest is to be limited to so many bytes of address space (RLIMIT_AS). */
 void rt_place_limit(u64 bytes);

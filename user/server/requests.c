@@ -142,6 +142,14 @@ void srv_client_gone(struct srv_client *c)
 	}
 }
 
+bool srv_client_waits(const struct srv_client *c)
+{
+	for (const struct request *r = first; r; r = r->next)
+		if (r->client == c)
+			return true;
+	return false;
+}
+
 static int answer_error(struct srv_client *c, int error)
 {
 	struct drg_error e = { .msg = { sizeof(e), DRG_ERROR, DRG_VERSION }, .error = error };

@@ -62,6 +62,8 @@ struct srv_source {
 };
 int srv_watch(struct srv_source *s, u32 events);
 void srv_unwatch(struct srv_source *s);
+struct epoll_event;
+void srv_rewatch(struct epoll_event *e, int fd);
 /* Forks a child that keeps only the descriptors in keep[0..n), which it finds from 3 on. In the child 0 is returned. Its death comes to
  * reaped(ctx, wait status). -errno. */
 pid_t srv_fork(const int *keep, unsigned n, void (*reaped)(void *ctx, int status), void *ctx);
@@ -310,6 +312,7 @@ struct srv_client {
  */
 int srv_request(struct srv_client *c, const void *msg, size_t n, struct srv_file *files, unsigned nfiles);
 void srv_client_gone(struct srv_client *c);
+bool srv_client_waits(const struct srv_client *c);	/* for an answer */
 bool srv_limited(struct srv_user *u);	/* counts a request: is it one too many? */
 /* What jobs found. asked: the identity under which the file was asked for; found: the one it had when it was read. */
 void srv_read_done(const struct drg_file *asked, const struct drg_file *found, u32 domain, struct srv_object *o);
@@ -348,6 +351,7 @@ struct srv_transport {
 	void (*stop)(void);
 	void (*tick)(u64 now);
 	unsigned (*clients)(void);
+	void (*after_events)(void);	/* nothing of this round's events is used any more */
 };
 extern const struct srv_transport srv_transport_socket;
 
@@ -360,6 +364,7 @@ void srv_gate_forget(void *ctx);	/* the transport's connection is gone */
 void srv_gate_release(struct srv_gate *g, u32 slot);
 int srv_gate_read(struct srv_gate *g, u32 slot, int copy, int channel, unsigned uid_slot, u64 features);
 void srv_gates_tick(u64 now);
+unsigned srv_gates_count(void);
 
 /* --- digest.c */
 void srv_digest_init(void);

@@ -53,6 +53,11 @@ int srv_pair(int fds[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) ? -errno : 0;
 }
 
+void srv_rewatch(struct epoll_event *e, int fd)
+{
+	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, e);
+}
+
 void srv_wake_at(u64 ms)
 {
 	wake_at = MIN(wake_at, ms);
@@ -345,6 +350,7 @@ int srv_loop(void)
 		}
 		tick(srv_now());
 		srv_workers_run();
+		srv_transport_socket.after_events();
 	}
 	srv_requests_end();
 	save_idents(srv_now());

@@ -37,6 +37,12 @@ s64 rt_safe_syscall(volatile u32 *pending, s64 nr, const u64 a[6])
 }
 s64 rt_seccomp_export(struct rt_thread *t) { (void)t; return -1; }
 u64 rt_client_hint(void) { return 0; }
+const char *const *rt_objfile_options(void)
+{
+	static const char *const none[1];
+
+	return none;
+}
 void rt_client_flush(void) { }
 s64 rt_strncpy_from_user(char *dst, u64 src, size_t size)
 {

@@ -54,6 +54,17 @@ s64 rt_place_mmap(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 	return sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 }
 
+s64 rt_place_map_headers(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
+{
+	(void)addr;
+	(void)len;
+	(void)prot;
+	(void)flags;
+	(void)fd;
+	(void)offset;
+	return 0;
+}
+
 s64 rt_place_reserve(u64 len)
 {
 	return sys(__NR_mmap, 0, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
