@@ -63,11 +63,13 @@ LIB_SRCS   := $(call sources,user/base user/ir user/guest user/guest/* user/gues
 		user/codegen user/host user/host/* user/translate user/object)
 RT_SRCS    := $(call sources,user/runtime user/runtime/*)
 CLI_SRCS   := $(call sources,user/cli)
+SRV_SRCS   := $(call sources,user/server)
 
 objects     = $(patsubst %,$(BUILD)/$(1)/%.o,$(2))
 RT_OBJS    := $(call objects,rt,$(LIB_SRCS) $(RT_SRCS))
 HOST_OBJS  := $(call objects,host,$(LIB_SRCS))
 CLI_OBJS   := $(call objects,cli,$(CLI_SRCS))
+SRV_OBJS   := $(call objects,host,$(SRV_SRCS))
 
 # A host test is selftests/**/test_NAME.c; lib*.c beside it is linked with each test of that folder;
 # tool_NAME.c is built and not run. `// LDLIBS: -lx` in a source asks for libraries.
@@ -84,7 +86,7 @@ GUEST_PROGS := $(patsubst $(GUEST_DIR)/%,$(BUILD)/guest/%,$(basename $(GUEST_SRC
 HAVE_GUEST_CC := $(shell command -v $(GUEST_CC) 2>/dev/null)
 
 # Programs are built once they have sources.
-PROGRAMS   := $(if $(CLI_SRCS),$(BUILD)/dragoman) $(if $(RT_SRCS),$(BUILD)/dragoman-rt)
+PROGRAMS   := $(if $(CLI_SRCS),$(BUILD)/dragoman) $(if $(RT_SRCS),$(BUILD)/dragoman-rt) $(if $(SRV_SRCS),$(BUILD)/dragomand)
 
 # The tools on libbpf, where everything that they are built with is there (scripts/deps.sh bpf).
 BPF_CLANG  ?= $(shell command -v clang 2>/dev/null)
@@ -185,6 +187,10 @@ $(BUILD)/dragoman-rt: $(RT_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(RT_LDFLAGS) -o $@ $^
 
+$(BUILD)/dragomand: $(SRV_OBJS) $(BUILD)/host/libdragoman.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(HOST_CFLAGS) $(LDFLAGS) -o $@ $^ -lcrypto
+
 $(BUILD)/host/libdragoman.a: $(HOST_OBJS)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
@@ -263,7 +269,7 @@ install: all
 	install -m 644 dist/dragoman.bash-completion $(DESTDIR)$(COMPLETION)/dragoman
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/dragoman $(addprefix $(DESTDIR)$(LIBEXEC)/,dragoman-rt dragomand)
+	rm -f $(DESTDIR)$(PREFIX)/bin/dragoman $(addprefix $(DESTDIR)$(LIBEXEC)/,dragoman-rt dragomand dragoman-bpf)
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) $(DESTDIR)$(COMPLETION)/dragoman
 	-rmdir $(DESTDIR)$(LIBEXEC)
 
@@ -285,5 +291,5 @@ help:
 	@echo 'install, uninstall, clean; variables: V=1 WERROR=1 SAN=1 BUILD= PREFIX= DESTDIR='
 
 -include $(addsuffix .d,$(BPF_OBJS) $(patsubst user/bpf/%.c,$(BUILD)/bpf/%.o,$(wildcard user/bpf/*.bpf.c)))
--include $(addsuffix .d,$(RT_OBJS) $(HOST_OBJS) $(CLI_OBJS) $(GUEST_PROGS)) \
+-include $(addsuffix .d,$(RT_OBJS) $(HOST_OBJS) $(CLI_OBJS) $(SRV_OBJS) $(GUEST_PROGS)) \
 	$(addsuffix .d,$(call objects,host,$(TEST_SRCS) $(wildcard $(addsuffix lib*.c,$(sort $(dir $(TEST_SRCS)))))))

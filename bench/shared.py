@@ -419,7 +419,7 @@ def content():
         again = inner([os.path.join(folder, "bash")] + command, 20, OURS, env)
         known = inner(["/bin/bash"] + command, 20, OURS, env)
         after = server.status()
-        made = after["counters"]["creates"] - before["counters"]["creates"]
+        made = after["objects_made"] - before["objects_made"]
         if first and again and known:
             print("  known path %.2f ms, the copy's first start %.2f ms, later %.2f ms; objects made for it: %d" %
                   (median([w for w, _ in known]) * 1e3, first[0][0] * 1e3, median([w for w, _ in again]) * 1e3, made))

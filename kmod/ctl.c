@@ -209,7 +209,7 @@ static long do_image_fd(void __user *arg)
 		return err;
 	if (args.flags || args.pad)
 		return -EINVAL;
-	image = dragoman_image_find_used(args.image);
+	image = dragoman_image_find(args.image, true);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	err = image_fd(image, &args, arg);
@@ -280,7 +280,7 @@ static long do_obj_bind(void __user *arg)
 	if (args.flags || args.status > DRAGOMAN_PRIVATE || (args.status == DRAGOMAN_OK) != !!args.object ||
 	    (args.status == DRAGOMAN_OK && (args.cpu_class || memchr_inv(args.translator, 0, sizeof(args.translator)))))
 		return -EINVAL;
-	image = dragoman_image_find_used(args.image);
+	image = dragoman_image_find(args.image, args.status == DRAGOMAN_OK);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	err = bind(image, &args);

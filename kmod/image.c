@@ -24,8 +24,12 @@
 /* Places for objects in one image. More kinds of clients than that at a time get nothing. */
 #define MAX_SLOTS 16
 
+/* So many refusals are remembered. */
+#define MAX_PRIVATE 4096
+
 enum slot_state { SLOT_WANTED, SLOT_BOUND, SLOT_PRIVATE };
 
+/* A slot that is bound or private has a reference to its image, and is in a list of the object or of private ones. */
 struct slot {
 	struct list_head of_image, of_object;
 	struct dragoman_image *image;
@@ -38,6 +42,8 @@ static DEFINE_SPINLOCK(image_lock);
 static DEFINE_HASHTABLE(by_key, 10);
 static DEFINE_HASHTABLE(by_id, 10);
 static LIST_HEAD(idle_images);
+static LIST_HEAD(private_slots);
+static unsigned int nprivate;
 static u64 last_id;
 
 /* ---- which file ------------------------------------------------------------------------------------------------ */
@@ -236,7 +242,7 @@ void dragoman_image_unuse(struct dragoman_image *image)
 	spin_lock(&image_lock);
 	if (!--image->uses) {
 		swap(file, image->file);
-		if (image->refs > 1) {
+		if (image->nbound) {
 			list_add_tail(&image->idle, &idle_images);
 			idle = true;
 		}
@@ -249,8 +255,8 @@ void dragoman_image_unuse(struct dragoman_image *image)
 		dragoman_queue_wake_server();
 }
 
-/* For the server. -ENOENT: there is none; -ESTALE: no client uses it. */
-struct dragoman_image *dragoman_image_find_used(u64 id)
+/* For the server. -ENOENT: there is none; -ESTALE: no client uses it, but one has to. */
+struct dragoman_image *dragoman_image_find(u64 id, bool used)
 {
 	struct dragoman_image *image;
 
@@ -258,7 +264,7 @@ struct dragoman_image *dragoman_image_find_used(u64 id)
 	image = find_id(id);
 	if (!image)
 		image = ERR_PTR(-ENOENT);
-	else if (!image->uses)
+	else if (used && !image->uses)
 		image = ERR_PTR(-ESTALE);
 	else
 		use(image);
@@ -337,7 +343,44 @@ static struct slot *find_slot(struct dragoman_image *image, const struct dragoma
 	return NULL;
 }
 
-/* Room for one more: what is only wanted or refused can be found out again. */
+/* Under image_lock: takes away what it had, and maybe the last reference to its image. */
+static void slot_clear(struct slot *slot)
+{
+	if (slot->state == SLOT_WANTED)
+		return;
+	list_del(&slot->of_object);
+	if (slot->state == SLOT_BOUND) {
+		dragoman_object_put(slot->object);
+		slot->object = NULL;
+		slot->image->nbound--;
+	} else {
+		nprivate--;
+	}
+	slot->state = SLOT_WANTED;
+	image_put(slot->image);
+}
+
+/* Under image_lock, after slot_clear(). */
+static void slot_set(struct slot *slot, u32 status, struct dragoman_object *object)
+{
+	if (object) {
+		dragoman_object_get(object);
+		slot->object = object;
+		slot->state = SLOT_BOUND;
+		slot->image->nbound++;
+		list_add(&slot->of_object, &object->slots);
+	} else if (status == DRAGOMAN_PRIVATE) {
+		slot->state = SLOT_PRIVATE;
+		list_add_tail(&slot->of_object, &private_slots);
+		if (++nprivate > MAX_PRIVATE)
+			slot_clear(list_first_entry(&private_slots, struct slot, of_object));
+	} else {
+		return;
+	}
+	slot->image->refs++;
+}
+
+/* Room for one more: what is only wanted or refused can be found out again. The caller uses the image. */
 static bool make_room(struct dragoman_image *image)
 {
 	struct slot *slot;
@@ -347,6 +390,7 @@ static bool make_room(struct dragoman_image *image)
 	list_for_each_entry(slot, &image->slots, of_image) {
 		if (slot->state == SLOT_BOUND)
 			continue;
+		slot_clear(slot);
 		slot_free(slot);
 		return true;
 	}
@@ -377,20 +421,6 @@ static int add_slot(struct dragoman_image *image, const struct dragoman_class *c
 	spin_unlock(&image_lock);
 	kfree(slot);
 	return err;
-}
-
-/* Under image_lock: takes away what it had. */
-static void slot_clear(struct slot *slot)
-{
-	if (slot->state == SLOT_BOUND) {
-		list_del(&slot->of_object);
-		dragoman_object_put(slot->object);
-		slot->object = NULL;
-		slot->state = SLOT_WANTED;
-		image_put(slot->image);
-		return;
-	}
-	slot->state = SLOT_WANTED;
 }
 
 /* What a slot says, or -ENOENT. */
@@ -453,15 +483,7 @@ int dragoman_image_bind(struct dragoman_image *image, const struct dragoman_clas
 		err = -ESTALE;
 	} else {
 		slot_clear(slot);
-		if (object) {
-			dragoman_object_get(object);
-			slot->object = object;
-			slot->state = SLOT_BOUND;
-			list_add(&slot->of_object, &object->slots);
-			image->refs++;
-		} else if (status == DRAGOMAN_PRIVATE) {
-			slot->state = SLOT_PRIVATE;
-		}
+		slot_set(slot, status, object);
 	}
 	spin_unlock(&image_lock);
 	return err;
@@ -480,15 +502,9 @@ void dragoman_image_unbind(struct dragoman_object *object)
 /* A new server may know better. */
 void dragoman_image_forget_private(void)
 {
-	struct dragoman_image *image;
-	struct slot *slot;
-	unsigned int bucket;
-
 	spin_lock(&image_lock);
-	hash_for_each(by_id, bucket, image, by_id)
-		list_for_each_entry(slot, &image->slots, of_image)
-			if (slot->state == SLOT_PRIVATE)
-				slot->state = SLOT_WANTED;
+	while (!list_empty(&private_slots))
+		slot_clear(list_first_entry(&private_slots, struct slot, of_object));
 	spin_unlock(&image_lock);
 }
 

@@ -9,7 +9,7 @@
  * Who keeps what alive
  *   module    open files of ours, the format (mm->binfmt) of each guest
  *   session   its file; each request that it asked first
- *   image     attachments and requests (uses: these hold its file, too), and each slot with an object (holds no file)
+ *   image     attachments and requests (uses: these hold its file, too), and each slot that says something (holds no file)
  *   object    the table of objects until it is retired; attachments, bound slots, requests, the writer's descriptor
  *   request   being in the queue (until it is answered), each waiter
  */
@@ -103,7 +103,7 @@ struct dragoman_image {
 	u32 flags;			/* DRAGOMAN_FILE_TRUSTED */
 	struct file *file;		/* while uses, and if the real file is known */
 	struct list_head slots;
-	unsigned int nslots;
+	unsigned int nslots, nbound;
 	struct list_head idle;		/* waits for being told as IDLE */
 };
 
@@ -122,7 +122,7 @@ void dragoman_proof_id(const struct dragoman_proof *proof, struct dragoman_file_
 struct dragoman_image *dragoman_image_use(const struct dragoman_proof *proof);
 void dragoman_image_unuse(struct dragoman_image *image);
 void dragoman_image_use_again(struct dragoman_image *image);
-struct dragoman_image *dragoman_image_find_used(u64 id);
+struct dragoman_image *dragoman_image_find(u64 id, bool used);
 struct file *dragoman_image_file(struct dragoman_image *image);
 int dragoman_image_check(struct dragoman_image *image);
 int dragoman_image_look(struct dragoman_image *image, const struct dragoman_class *class, struct dragoman_object **object);

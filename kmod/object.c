@@ -291,6 +291,7 @@ int __init dragoman_object_init(void)
 void dragoman_object_exit(void)
 {
 	dragoman_object_retire_all();
+	dragoman_image_forget_private();
 	xa_destroy(&objects);
 	fput(anchor);
 	/* Files that are still mapped keep the file system, which is not ours, until they go. */

@@ -507,7 +507,7 @@ void dragoman_queue_leave(struct dragoman_ctl *ctl)
 
 	spin_lock(&queue_lock);
 	list_for_each_entry_safe_reverse(req, next, &ctl->taken, list) {
-		if (++req->requeues >= DRAGOMAN_MAX_REQUEUES) {
+		if (++req->requeues > DRAGOMAN_MAX_REQUEUES) {
 			finish(req, DRAGOMAN_PRIVATE, 0, &ended);
 			continue;
 		}

@@ -19,6 +19,7 @@ packages() {
 	stress) echo stress-ng ;;
 	debootstrap) echo debootstrap debian-archive-keyring util-linux procps ;;
 	podman) echo podman buildah runc busybox-static ;;
+	bpf)   echo clang bpftool libbpf-dev libelf-dev zlib1g-dev ;;
 	kmod)  echo linux-headers-amd64 ;;
 	vm)    echo qemu-system-x86 busybox-static cpio xz-utils make gcc libc6-dev gcc-12 libelf1 pahole kmod ;;
 	vm-newest) echo mmdebstrap ;;

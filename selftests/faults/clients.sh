@@ -14,7 +14,7 @@ done
 work "results are the same afterwards"
 settle
 work "and warm"
-check "programs found objects" [ "$(field .counters.ok)" -gt 0 ]
+check "programs found objects" [ "$(field .attached.ok)" -gt 0 ]
 healthy "at the end"
 check "the log is short: $(wc -l <"$w/log") lines" [ "$(wc -l <"$w/log")" -lt 200 ]
 

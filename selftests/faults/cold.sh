@@ -14,8 +14,8 @@ bad=0
 for p in $pids; do wait "$p" || bad=$((bad + 1)); done
 same "failures among 50" 0 $bad
 same "equal results among 50" 50 "$(grep -lxF -- "$want" "$w"/out.* | wc -l)"
-check "no more objects than files: $(field .cache.objects)" [ "$(field .cache.objects)" -le 4 ]
-check "created once each: $(field .counters.creates)" [ "$(field .counters.creates)" -le 4 ]
+check "no more objects than files: $(objects)" [ "$(objects)" -le 4 ]
+check "created once each: $(field .objects_made)" [ "$(field .objects_made)" -le 4 ]
 settle
 same "and once more" "$want" "$(guest "$program" "$w/workload.sh")"
 healthy "at the end"

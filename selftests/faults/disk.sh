@@ -17,7 +17,7 @@ fault() {
 	flush
 	settle
 	work "$1: warm"
-	check "$1: programs found objects" [ "$(field .counters.ok)" -gt 0 ]
+	check "$1: programs found objects" [ "$(field .attached.ok)" -gt 0 ]
 	logged "$1: one line of the log" 1 'cache directory cannot be used'
 	healthy "$1"
 	check "$1: the server ends" stop_server

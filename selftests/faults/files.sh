@@ -106,10 +106,10 @@ else
 fi
 
 # The same content elsewhere is one object.
-made=$(field .counters.creates)
+made=$(field .objects_made)
 cp "$w/say.11" "$w/elsewhere"
 warm "same content, another path" 33000 "$w/elsewhere"
-same "no object was made for it" "$made" "$(field .counters.creates)"
+same "no object was made for it" "$made" "$(field .objects_made)"
 healthy "at the end"
 check "the server ends" stop_server
 finish

@@ -10,7 +10,7 @@ server || finish
 program=$root/usr/bin/sha256sum
 want=$(DRAGOMAN_SERVER=off guest "$program" "$w/workload.sh")
 "$dragoman" translate -L "$root" "$program" >/dev/null
-check "objects are made" [ "$(field .cache.objects)" -ge 3 ]
+check "objects are made" [ "$(objects)" -ge 3 ]
 stop_server
 good=$w/good
 cp -a --sparse=always "$cache" "$good"

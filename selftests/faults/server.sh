@@ -8,7 +8,7 @@ server || finish
 work "cold cache"
 settle
 work "warm cache"
-check "programs found objects" [ "$(field .counters.ok)" -gt 0 ]
+check "programs found objects" [ "$(field .attached.ok)" -gt 0 ]
 healthy "after that"
 
 # Killed once, while programs run.
@@ -67,13 +67,13 @@ server=$!
 echo $server >>"$w/pids"
 within 10 answers
 work "a server with another translator's id"
-same "it gave nothing" 0 "$(field .counters.ok)"
+same "it gave nothing" 0 "$(field .attached.ok)"
 healthy "another translator"
 stop_server
 same "objects of this translator stay" "$before" "$(find "$cache" -name '*.dgo' | wc -l)"
 server
 work "the right server again"
-check "it found them" [ "$(field .counters.ok)" -gt 0 ]
+check "it found them" [ "$(field .attached.ok)" -gt 0 ]
 
 # Started twice with the same socket and cache: the second one leaves the first alone.
 timeout 10 "$build/dragomand" --foreground --socket "$w/run/socket" --cache-dir "$cache" 2>"$w/second"

@@ -28,7 +28,7 @@ cp "$root/usr/bin/sha256sum" "$w/crash"
 printf 'crash' >>"$w/crash"		# another content, the same program
 want=$(DRAGOMAN_SERVER=off guest "$root/usr/bin/sha256sum" "$w/workload.sh")
 settle
-crashes() { field .counters.crashes; }
+crashes() { field .crashes; }
 before=$(crashes)
 crasher() {
 	local p

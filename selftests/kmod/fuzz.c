@@ -335,12 +335,15 @@ TEST(fuzz)
 	long long sessions, images, objects;
 	pid_t pid[SERVERS + CLIENTS];
 	struct stage s;
-	char name[16];
+	char name[48];
 
 	if (cannot_run())
 		SKIP(return, "%s", cannot_run());
 	seed = getenv("DRAGOMAN_SEED") ? strtoull(getenv("DRAGOMAN_SEED"), NULL, 0) : now_ns();
 	ksft_print_msg("seed %llu\n", seed);
+	/* In the kernel's log, too: it may be the last thing that is seen. */
+	snprintf(name, sizeof(name), "seed %llu", seed);
+	write_text("/dev/kmsg", name);
 	ASSERT_EQ(0, enter_folder());
 	ASSERT_EQ(0, no_server());
 	ASSERT_EQ(0, set_runtime("rt", DRAGOMAN_RUNTIME_CREDENTIALS));

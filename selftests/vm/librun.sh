@@ -29,7 +29,7 @@ vm_root() {
 	cp "$module" "$root/dragoman.ko"
 	find "$kmods" -name '*.ko' -exec cp {} "$root/modules/" \; 2>/dev/null
 	[ -e "$BUILD/dragoman-rt" ] && cp "$BUILD/dragoman-rt" "$root/usr/libexec/dragoman/"
-	for f in dragoman dragomand; do
+	for f in dragoman dragomand dragoman-bpf; do
 		[ -e "$BUILD/$f" ] && vm_program "$BUILD/$f" "$root"
 	done
 	vm_guests "$root"
@@ -79,7 +79,7 @@ boot() {
 	local dir=$1 accel=tcg,thread=multi
 	[ -w /dev/kvm ] && grep -qE 'vmx|svm' /proc/cpuinfo && accel=kvm
 	timeout -k 10 "$vm_limit" qemu-system-x86_64 -accel $accel -cpu max -m "${vm_memory:-1G}" -smp 2 -display none -no-reboot \
-		-kernel "$vmlinuz" -initrd "$dir/initrd" -serial "file:$dir/console" -serial "file:$dir/ktap" -monitor none \
+		-kernel "$vmlinuz" -initrd "$dir/initrd" -serial "file:$dir/console" -serial "file:$dir/ktap" -monitor none -d cpu_reset -D "$dir/qemu-debug" \
 		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic no_timer_check ${vm_append:-}" </dev/null >"$dir/qemu.log" 2>&1
 }
 

@@ -116,8 +116,11 @@ static int run(int argc, char **argv)
 	err = hist_bpf__load(skeleton);
 	status = err ? tool_failed("cannot load the BPF programs", err) : tool_start(skeleton->obj, &source);
 	if (!status) {
-		if (!source.replay)
+		if (!source.replay) {
+			puts("watching");
+			fflush(stdout);
 			tool_sleep(seconds);
+		}
 		status = print_all(bpf_map__fd(skeleton->maps.hists));
 	}
 	tool_end();

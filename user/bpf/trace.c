@@ -70,7 +70,7 @@ static void print_status(int status, __u32 kind)
 	switch ((enum dragoman_status)status) {
 	case DRAGOMAN_OK: fputs(kind == DRAGOMAN_REQ_MISS ? "translated" : "has code", stdout); return;
 	case DRAGOMAN_NONE: fputs("nothing yet", stdout); return;
-	case DRAGOMAN_PRIVATE: fputs("private, never from the server", stdout); return;
+	case DRAGOMAN_PRIVATE: fputs("never from the server", stdout); return;
 	case DRAGOMAN_BY_ADDRESS: fputs("to be asked by address", stdout); return;
 	}
 	printf("status %d", status);
@@ -116,13 +116,13 @@ static void print_answered(const struct trace_record *r)
 	char time[TOOL_TIME];
 
 	print_request(r);
-	fputs(": ", stdout);
-	print_status(r->status, r->kind);
 	printf(" after %s", tool_time(time, r->ns));
 	if (r->service)
 		printf(", %s of it in the server", tool_time(time, r->service));
 	else if (r->known)
 		fputs(", no server had it", stdout);
+	fputs(": ", stdout);
+	print_status(r->status, r->kind);
 }
 
 static void print_record(const struct trace_record *r)

@@ -151,12 +151,13 @@ static int check_object(int fd, __u64 size, const char **why)
 static int export_one(struct cache_object *o, void *arg)
 {
 	struct archive *a = arg;
+	const char *why = NULL;
 	struct stat st;
 
 	if (o->other)
 		return 0;
-	if (!o->why && check_object(o->fd, o->h.size, &o->why) && !o->why)
-		o->why = "cannot be read";
+	if (!o->why && check_object(o->fd, o->h.size, &why))
+		o->why = why ? why : "cannot be read";
 	if (o->why) {
 		cli_error("cache export: %.16s... is left out: %s", o->name, o->why);
 		a->refused++;

@@ -41,11 +41,12 @@ static bool server_dir(char *path, size_t max)
 	return found;
 }
 
+/* The system's for root, if there is one; else the user's own, for root as well. */
 static void default_dir(char *path, size_t max)
 {
 	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 
-	if (!geteuid())
+	if (!geteuid() && !access(CACHE_SYSTEM_DIR, F_OK))
 		snprintf(path, max, CACHE_SYSTEM_DIR);
 	else if (cache && *cache == '/')
 		snprintf(path, max, "%s/dragoman", cache);
@@ -145,9 +146,7 @@ static int visit(int dir, const char *name, int (*fn)(struct cache_object *o, vo
 		o.why = "is not a regular file";
 	} else if (strncmp(name + 82, DRAGOMAN_TRANSLATOR_ID_TEXT, 16)) {
 		o.other = true;			/* its format may be another, too */
-	} else if (obj_load_header(o.fd, &o.h, &o.why) && !o.why) {
-		o.why = "its header cannot be read";
-	} else if (!o.why) {
+	} else if (!obj_load_header(o.fd, &o.h, &o.why)) {
 		cache_name(right, &o.h);
 		o.why = strcmp(right, name) || !cache_is_current(&o.h) ? "is another object than its name says" : NULL;
 	}

@@ -23,7 +23,8 @@ struct cli_command {
 	const char *help;
 };
 
-extern const struct cli_command cli_run, cli_enable, cli_disable, cli_status, cli_cache, cli_translate;
+extern const struct cli_command cli_run, cli_enable, cli_disable, cli_status, cli_cache, cli_translate, cli_top, cli_trace, cli_hist,
+	cli_policy;
 
 /* A guest architecture as binfmt_misc sees it: the first bytes of its ELF files. */
 #define GUEST_MAGIC_SIZE 20
@@ -52,8 +53,14 @@ int cli_find_runtime(char *path);
 /* The server's path; -ENOENT: it is not installed. */
 int cli_find_server(char *path);
 
-/* Starts the user's own server if there is none and the environment does not say otherwise. Is there one now? */
-bool cli_start_server(void);
+/* The same for the tools on libbpf. */
+int cli_find_bpf(char *path);
+
+/*
+ * Starts the user's own server if there is none and the environment does not say otherwise, and gives it so many milliseconds to
+ * listen. Is there one now?
+ */
+bool cli_start_server(unsigned int wait_ms);
 
 /*
  * The sysroot that -L or DRAGOMAN_SYSROOT named (NULL: none) as an absolute path, since a guest may change its folder; "" for none

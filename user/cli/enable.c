@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "displaced.h"
 
 enum { REPLACE = 'r', CREDENTIALS = 'c', PERSIST = 'p' };
@@ -112,6 +113,17 @@ static void note_runtime(const struct cli_guest *g, const char *runtime)
 	cli_write_file(path, text);
 }
 
+/* A registered program has nobody who would start a server for it, as `dragoman run` does. */
+static void mention_server(void)
+{
+	int sock = cli_connect(NULL);
+
+	if (sock >= 0)
+		close(sock);
+	else
+		puts("no server runs, so each process translates for itself; `systemctl enable --now dragomand.socket` changes that");
+}
+
 static int enable(const struct enable *o)
 {
 	const char *flags = o->credentials ? "POCF" : "POF";
@@ -148,6 +160,7 @@ static int enable(const struct enable *o)
 						     : "on, but cannot be made to survive a reboot", err);
 	}
 	printf("%s programs are run by %s%s\n", o->guest->name, runtime, o->persist ? ", after a reboot too" : "");
+	mention_server();
 	return 0;
 }
 

@@ -9,7 +9,8 @@
 #include "cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_run, &cli_enable, &cli_disable, &cli_status, &cli_cache, &cli_translate, NULL
+	&cli_run, &cli_enable, &cli_disable, &cli_status, &cli_cache, &cli_translate,
+	&cli_top, &cli_trace, &cli_hist, &cli_policy, NULL
 };
 
 static const struct cli_command *find_command(const char *name)

@@ -127,7 +127,8 @@ static int run(int argc, char **argv)
 	if (!status)
 		status = program_check(path, root);
 	if (!status) {
-		cli_start_server();
+		/* The first program may well begin without it. */
+		cli_start_server(5);
 		status = exec_runtime(&o, root, path, argc - optind, argv + optind);
 	}
 	return status;

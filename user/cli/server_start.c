@@ -16,8 +16,7 @@
 #include "client.h"
 #include "cli.h"
 
-#define WAIT_STEPS 20			/* for the new server to listen, so that the first program finds it */
-#define WAIT_STEP 5000			/* microseconds */
+#define WAIT_STEP 500			/* microseconds */
 
 static bool wanted(void)
 {
@@ -58,7 +57,7 @@ static int spawn(char *path)
 	return status ? -EAGAIN : 0;
 }
 
-bool cli_start_server(void)
+bool cli_start_server(unsigned int wait_ms)
 {
 	char path[PATH_MAX];
 	int s;
@@ -67,7 +66,7 @@ bool cli_start_server(void)
 		return false;
 	s = cli_connect(NULL);
 	if (s == -ENOENT && !spawn(path)) {
-		for (int i = 0; i < WAIT_STEPS && s < 0; i++) {
+		for (int i = 0; i < (int)wait_ms * 1000 / WAIT_STEP && s < 0; i++) {
 			usleep(WAIT_STEP);
 			s = cli_connect(NULL);
 		}

@@ -76,16 +76,18 @@ static void print_duration(int64_t s)
 
 void status_print_hits(struct json_object *server)
 {
-	struct json_object *n = status_member(server, "counters");
-	long long asked = status_number(n, "attach_files"), hits = status_number(n, "ok");
+	struct json_object *n = status_member(server, "attached"), *misses = status_member(server, "misses");
+	long long files = status_number(n, "files");
 
 	if (!n)
 		return;
-	if (asked)
-		printf("  found: %.1f %% of %lld files that programs asked for since it started; misses: %lld\n", 100. * hits / asked, asked,
-		       (long long)status_number(n, "miss_pcs"));
-	else
-		printf("  found: no program has asked for anything yet\n");
+	if (!files) {
+		printf("  no program has asked for anything yet\n");
+		return;
+	}
+	printf("  programs asked for %lld files: %.1f %% were there, %lld too late for the first start, %lld not for the cache\n", files,
+	       100. * status_number(n, "ok") / files, (long long)status_number(n, "later"), (long long)status_number(n, "never"));
+	printf("  and missed %lld places in them\n", (long long)status_number(misses, "places"));
 }
 
 static void print_unsupported(struct json_object *list)
@@ -107,10 +109,30 @@ static void print_unsupported(struct json_object *list)
 	}
 }
 
+static size_t length(struct json_object *array)
+{
+	return array && json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+/* Objects in memory and on disk. */
+static void print_cache(struct json_object *s)
+{
+	struct json_object *cache = status_member(s, "cache"), *memory = status_member(s, "memory");
+
+	printf("cache: %zu objects in memory, %.1f MiB (at most %.0f); %lld on disk, %.1f MiB (at most %.0f), in %s\n",
+	       length(status_member(s, "objects")), status_number(memory, "bytes") / 1048576.,
+	       status_number(memory, "limit") / 1048576., (long long)status_number(cache, "files"),
+	       status_number(cache, "bytes") / 1048576., status_number(cache, "limit") / 1048576., status_text(cache, "directory"));
+	if (!status_flag(cache, "usable"))
+		puts("  warning: the directory cannot be used now, objects stay in memory; the server's log says why");
+	status_print_hits(s);
+	if (status_number(s, "crashes") || status_number(s, "set_aside"))
+		printf("  warning: %lld workers crashed, %lld damaged objects were set aside; see the server's log\n",
+		       (long long)status_number(s, "crashes"), (long long)status_number(s, "set_aside"));
+}
+
 void status_print_server(struct json_object *s)
 {
-	struct json_object *cache = status_member(s, "cache");
-
 	if (!s) {
 		puts("server: none runs; `dragoman run` starts one for this user, `systemctl enable --now dragomand.socket` one for everybody");
 		return;
@@ -121,12 +143,8 @@ void status_print_server(struct json_object *s)
 		return;
 	}
 	printf(", version %s, for ", status_text(s, "version"));
-	print_duration(status_number(s, "uptime_s"));
-	printf(", %s\n", status_text(s, "socket"));
-	printf("cache: %lld objects in memory (%.1f MiB), %lld on disk (%.1f MiB of at most %.1f), %s\n",
-	       (long long)status_number(cache, "objects"), status_number(cache, "memory") / 1048576.,
-	       (long long)status_number(cache, "files"), status_number(cache, "bytes") / 1048576.,
-	       status_number(cache, "limit") / 1048576., status_text(cache, "directory"));
-	status_print_hits(s);
+	print_duration(status_number(s, "uptime"));
+	printf(", %s, %lld workers\n", status_text(s, "socket"), (long long)status_number(status_member(s, "workers"), "running"));
+	print_cache(s);
 	print_unsupported(status_member(s, "unsupported"));
 }

@@ -222,7 +222,7 @@ static int run_translate(char **names, const char *root, int njobs)
 
 	for (int i = 0; i < MAX_JOBS; i++)
 		w.job[i].sock = -1;
-	cli_start_server();
+	cli_start_server(2000);
 	sock = cli_connect(NULL);
 	if (sock < 0) {
 		cli_error("translate: no server (%s); start it with `systemctl start dragomand.socket`, or run `dragomand --foreground`",

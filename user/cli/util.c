@@ -140,6 +140,11 @@ int cli_find_server(char *path)
 	return find_own("dragomand", path);
 }
 
+int cli_find_bpf(char *path)
+{
+	return find_own("dragoman-bpf", path);
+}
+
 int cli_find_runtime(char *path)
 {
 	const char *given = getenv("DRAGOMAN_RUNTIME");

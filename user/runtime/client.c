@@ -543,10 +543,12 @@ static bool try_lock(void)
 static bool wait_publish(u32 *publish, u32 seen)
 {
 	struct { s64 sec, nsec; } left = { 0, RT_MISS_WAIT_US * 1000 };
+	s64 err;
 
 	if (!RT_MISS_WAIT_US || !publish)
 		return false;
-	return !sys(__NR_futex, publish, 0 /* FUTEX_WAIT, shared */, seen, &left, 0, 0);
+	err = sys(__NR_futex, publish, 0 /* FUTEX_WAIT, shared */, seen, &left, 0, 0);
+	return !err || err == -EAGAIN;
 }
 
 bool rt_client_miss(u32 object, u32 generation, u32 pc, u32 *publish)

@@ -11,6 +11,9 @@
 #include "runtime/objfile.h"
 #include "runtime/rt.h"
 #include "runtime/sys.h"
+#include "translator_id.h"
+
+static const u8 translator_id[32] = DRAGOMAN_TRANSLATOR_ID;
 
 static struct {
 	unsigned n;
@@ -39,6 +42,8 @@ static s64 open_object(const char *path, u64 file_size, u64 features, struct dra
 		rt_die(125, "%s: cannot be opened (error %ld)", path, -fd);
 	if (sys(__NR_pread64, fd, head, sizeof(*head), 0) != sizeof(*head) || obj_check_header(head, head->size, &why))
 		rt_die(125, "%s: is not a code object: %s", path, why);
+	if (__builtin_memcmp(head->translator, translator_id, sizeof(translator_id)))
+		rt_die(125, "%s: was made by another version of the translator", path);
 	if (head->file_size == file_size && head->features == features && head->machine == rt.guest->elf_machine)
 		return fd;
 	sys(__NR_close, fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Takes from a child what it does not need: limits, an own uid (when the server is root's), Landlock where the kernel has it, and a
- * seccomp filter that allows a short list of system calls and kills for any other. What a child keeps is what srv_fork() left
+ * seccomp filter that allows a short list of system calls: others fail, and those of an intruder kill. What a child keeps is what srv_fork() left
  * open, and memory.
  */
 #include <errno.h>
@@ -94,7 +94,7 @@ static void landlock(void)
 
 /* ---------------------------------------------------------------- seccomp */
 
-#define MAX_FILTER 128
+#define MAX_FILTER 256
 
 struct program {
 	struct sock_filter f[MAX_FILTER];
@@ -146,10 +146,16 @@ static const u16 for_all[] = {
 static const u16 for_loader[] = { SYS_pread64, SYS_lseek, SYS_fstat, SYS_newfstatat, SYS_ftruncate };
 static const u16 for_saver[] = { SYS_pwrite64, SYS_fstat, SYS_newfstatat, SYS_ftruncate, SYS_fsync };
 static const u16 for_gate[] = {
-	SYS_recvmsg, SYS_sendmsg, SYS_statx, SYS_fcntl, SYS_fstat, SYS_newfstatat, SYS_pread64, SYS_read, SYS_fstatfs, SYS_readlink,
+	SYS_recvmsg, SYS_sendmsg, SYS_statx, SYS_ftruncate, SYS_fcntl, SYS_fstat, SYS_newfstatat, SYS_pread64, SYS_read, SYS_fstatfs, SYS_readlink,
 	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_clone, SYS_wait4, SYS_kill, SYS_set_robust_list, SYS_rseq, SYS_close_range,
 	SYS_dup2, SYS_dup3, SYS_prctl, SYS_seccomp, SYS_prlimit64, SYS_setrlimit, SYS_getppid, SYS_rt_sigaction, SYS_geteuid,
 	SYS_getuid, SYS_landlock_create_ruleset, SYS_landlock_restrict_self,
+};
+
+/* Nobody but an intruder makes these. Anything else that is not allowed only fails: a C library may try this or that. */
+static const u16 hostile[] = {
+	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_socket, SYS_connect, SYS_bind, SYS_bpf,
+	SYS_io_uring_setup, SYS_mount, SYS_setns, SYS_unshare, SYS_keyctl, SYS_add_key, SYS_init_module, SYS_userfaultfd,
 };
 
 static void allow_all(struct program *p, const u16 *list, unsigned n)
@@ -192,7 +198,11 @@ static int filter(enum srv_role role)
 	allow_without(&p, SYS_mmap, 2, PROT_EXEC);
 	allow_without(&p, SYS_mremap, 3, 0);
 	allow_without(&p, SYS_mprotect, 2, PROT_EXEC);
-	put(&p, RET, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(hostile); i++) {
+		put(&p, JEQ, hostile[i], 0, 1);
+		put(&p, RET, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	}
+	put(&p, RET, SECCOMP_RET_ERRNO | EPERM, 0, 0);
 	if (p.n >= MAX_FILTER)
 		return -E2BIG;
 	prog = (struct sock_fprog){ p.n, p.f };

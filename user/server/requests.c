@@ -366,12 +366,21 @@ static struct request *new_request(enum kind kind, struct srv_client *c)
 	return r;
 }
 
+u64 srv_features(void)
+{
+	static u64 features;
+
+	if (!features)
+		features = x64_host_features();
+	return features;
+}
+
 static int check_features(u64 *features, u32 machine)
 {
 	if (!guest_find((u16)machine, 2, 1) || machine > 0xffff || *features & ~(u64)HOST_FEATURES)
 		return -EINVAL;
 	if (!*features)
-		*features = x64_host_features();
+		*features = srv_features();
 	return 0;
 }
 

@@ -71,6 +71,7 @@ void srv_kill(pid_t pid);
 int srv_loop(void);
 void srv_end(void);			/* the loop is to end, after writing back */
 bool srv_ending(void);
+void srv_tell_ready(void);		/* main.c: whoever started this waits no longer */
 /* A deadline at which srv_tick's work is wanted, beside the regular one. */
 void srv_wake_at(u64 ms);
 extern u32 srv_generation;
@@ -203,6 +204,7 @@ struct srv_worker {
 	unsigned slot;
 	bool killed;			/* by us: no crash */
 	bool stuck;			/* killed because it did not get on */
+	enum srv_ahead ahead;		/* how far it goes */
 	u32 seen_seq;
 	u64 cpu_at_seq;			/* ms of its CPU time when seen_seq was new */
 	u64 started;
@@ -339,6 +341,7 @@ struct srv_unsupported {
 extern struct srv_unsupported srv_unsupported[256];
 extern unsigned srv_nunsupported;
 extern const u8 srv_translator[32];
+u64 srv_features(void);			/* of this host; CPUID is slow in a virtual machine */
 
 /* --- status.c */
 int srv_status_fd(void);		/* a sealed memfd with JSON, or -errno */

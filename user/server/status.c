@@ -82,7 +82,7 @@ int srv_status_write(FILE *f)
 	fprintf(f, "{\n  \"version\": \"%s\",\n  \"protocol\": %u,\n  \"pid\": %d,\n  \"uptime\": %llu,\n  \"generation\": %u,\n", DRAGOMAN_VERSION,
 		DRG_VERSION, (int)getpid(), U((srv_now() - srv_started) / 1000), srv_generation);
 	fprintf(f, "  \"user\": %s,\n  \"translator\": \"%s\",\n  \"features\": \"%#llx\",\n", srv_opt.user ? "true" : "false",
-		srv_hex(id, srv_translator, 32), U(x64_host_features()));
+		srv_hex(id, srv_translator, 32), U(srv_features()));
 	fputs("  \"cache\": {\"directory\": ", f);
 	string(f, srv_opt.cache_dir);
 	fprintf(f, ", \"usable\": %s, \"bytes\": %llu, \"limit\": %llu, \"files\": %u},\n", srv_store_usable() ? "true" : "false",

@@ -22,6 +22,8 @@
 #define END_TIME 20000		/* ms: for writing back at the end */
 
 static int epoll_fd = -1;
+static struct epoll_event events[64];	/* of this round */
+static int nevents;
 static bool ending;
 static u64 end_by, wake_at = ~0ull, last_tick;
 u32 srv_generation;
@@ -42,9 +44,12 @@ int srv_watch(struct srv_source *s, u32 events)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->fd, &e) ? -errno : 0;
 }
 
-/* Before the descriptor is closed. */
+/* Before the descriptor is closed. What this round still has for it is dropped. */
 void srv_unwatch(struct srv_source *s)
 {
+	for (int i = 0; i < nevents; i++)
+		if (events[i].data.ptr == s)
+			events[i].data.ptr = NULL;
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
 }
 
@@ -323,7 +328,6 @@ static int init(void)
 
 int srv_loop(void)
 {
-	struct epoll_event e[64];
 	int err = init(), n;
 	u64 now;
 
@@ -332,6 +336,8 @@ int srv_loop(void)
 	if (err)
 		return err;
 	notify("READY=1");
+	srv_tell_ready();
+	srv_log(SRV_INFO, "listening");
 	now = srv_now();
 	watchdog(now);
 	idle_exit(now);
@@ -342,12 +348,14 @@ int srv_loop(void)
 		n = timeout(now);
 		if (now >= wake_at)
 			wake_at = ~0ull;
-		n = epoll_wait(epoll_fd, e, ARRAY_SIZE(e), n);
-		for (int i = 0; i < n; i++) {
-			struct srv_source *s = e[i].data.ptr;
+		nevents = epoll_wait(epoll_fd, events, ARRAY_SIZE(events), n);
+		for (int i = 0; i < nevents; i++) {
+			struct srv_source *s = events[i].data.ptr;
 
-			s->ready(s, e[i].events);
+			if (s)
+				s->ready(s, events[i].events);
 		}
+		nevents = 0;
 		tick(srv_now());
 		srv_workers_run();
 		srv_transport_socket.after_events();

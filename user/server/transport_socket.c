@@ -55,7 +55,6 @@ static void end(struct srv_client *client)
 	c->next_dead = dead;
 	dead = c;
 	srv_unwatch(&c->s);
-	srv_wake_at(srv_now());
 }
 
 static void free_dead(void)

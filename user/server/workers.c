@@ -41,6 +41,12 @@ static enum srv_ahead ahead_of(const struct srv_object *o)
 	return o->whole ? SRV_AHEAD_ALL : srv_opt.ahead;
 }
 
+/* Has this worker done all that is wanted ahead? It may have been told to do less than is wanted now. */
+static void took_stock(struct srv_object *o, const struct srv_worker *w)
+{
+	o->ahead_done |= w->page->ahead_done && w->ahead == ahead_of(o);
+}
+
 /* Wants a worker: 2 for somebody who waits, 1 to work ahead, 0 no. */
 static int wants(const struct srv_object *o, u64 now)
 {
@@ -116,7 +122,7 @@ static void reaped(void *ctx, int status)
 	look = true;
 	if (o) {
 		o->worker = NULL;
-		o->ahead_done |= w->page->ahead_done;
+		took_stock(o, w);
 		if (!w->killed && status)
 			ended_badly(o, w, status);
 		srv_requests_progress();
@@ -138,7 +144,7 @@ static void on_channel(struct srv_source *s, u32 events)
 	if (events & (EPOLLHUP | EPOLLERR))
 		srv_unwatch(s);		/* its death comes as a signal */
 	if (w->object) {
-		w->object->ahead_done |= w->page->ahead_done;
+		took_stock(w->object, w);
 		look = true;
 		srv_requests_progress();
 	}
@@ -183,7 +189,7 @@ static void child(struct srv_object *o, struct srv_worker *w)
 {
 	struct srv_work work = {
 		.map = o->map, .page = w->page, .first = o->pending, .nfirst = o->npending, .profile = o->profile,
-		.nprofile = o->nprofile, .ahead = ahead_of(o), .channel = 3, .file_size = o->file_size,
+		.nprofile = o->nprofile, .ahead = w->ahead, .channel = 3, .file_size = o->file_size,
 	};
 
 	work.file = mmap(NULL, o->file_size, PROT_READ, MAP_SHARED, 4, 0);
@@ -212,6 +218,7 @@ static struct srv_worker *make(struct srv_object *o, unsigned slot, int pair[2])
 	}
 	w->object = o;
 	w->slot = slot;
+	w->ahead = ahead_of(o);
 	w->channel = (struct srv_source){ pair[0], on_channel };
 	w->started = srv_now();
 	return w;

@@ -244,7 +244,7 @@ struct dragoman_set_runtime {
 enum dragoman_kind {
 	DRAGOMAN_REQ_OPEN = 1,		/* an object for image, cpu_class, translator is wanted; REPLY with its id or PRIVATE */
 	DRAGOMAN_REQ_MISS = 2,		/* publish [offset, offset+length) of object, then REPLY OK */
-	DRAGOMAN_REQ_IDLE = 3,		/* id is 0, no REPLY: no client uses the image any more. It may be used again at any time */
+	DRAGOMAN_REQ_IDLE = 3,		/* id is 0, no REPLY: no client uses the image any more, which has objects. It may be used again at any time */
 };
 
 struct dragoman_req {
@@ -332,7 +332,7 @@ struct dragoman_obj_create {
 /*
  * Says unasked what REPLY to an OPEN says. OK: the object serves the image (its own class and translator say for whom).
  * PRIVATE: none ever will; NONE: forget what was said. Both for cpu_class and translator, object 0.
- * ENOENT: no such image or object. ESTALE: the image's file has changed, no client uses the image, or the object is retired.
+ * ENOENT: no such image, no such object (any more). ESTALE (with OK): the image's file has changed, or no client uses it.
  * EINVAL: the object is of another class. ENOSPC: the image has too many objects.
  */
 struct dragoman_obj_bind {
