@@ -202,11 +202,17 @@ lib: $(BUILD)/host/libdragoman.a
 
 ldlibs      = $(shell sed -n 's|^// LDLIBS: *||p' $(1))
 
+# Tests of the server's parts link with these, main.c left out.
+test_archives = $(if $(filter selftests/server/,$(dir $(1))),$(BUILD)/host/libdragomand.a) $(BUILD)/host/libdragoman.a
+$(BUILD)/host/libdragomand.a: $(filter-out %/main.o,$(SRV_OBJS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 define test_rule
-$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,host,$(1) $(wildcard $(dir $(1))lib*.c)) $(BUILD)/host/libdragoman.a
+$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,host,$(1) $(wildcard $(dir $(1))lib*.c)) $(call test_archives,$(1))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $(HOST_CFLAGS) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(BUILD)/host/libdragoman.a $$(call ldlibs,$(1)) -lpthread -lm
+	$$(Q)$(CC) $(HOST_CFLAGS) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) $(call test_archives,$(1)) $$(call ldlibs,$(1)) -lpthread -lm
 endef
 $(foreach t,$(TEST_SRCS),$(eval $(call test_rule,$(t))))
 

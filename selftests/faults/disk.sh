@@ -44,9 +44,9 @@ cache=$w/cache
 : >"$w/log"
 server
 work "before the removal"
-rm -rf "$cache"
+rm -rf "$cache" 2>/dev/null
 work "removed"
-(for i in $(seq 40); do rm -rf "$cache"; sleep 0.05; done) &
+(for i in $(seq 40); do rm -rf "$cache" 2>/dev/null; sleep 0.05; done) &
 work "removed again and again"
 wait $!
 flush

@@ -8,6 +8,7 @@ import random
 import socket
 import struct
 import sys
+import time
 
 ERROR, ATTACH, MISS, REPORT, STATUS, TRANSLATE, CLEAR, FLUSH, STOP = range(9)
 path, what, guest, folder = sys.argv[1:]
@@ -64,6 +65,9 @@ def refused(data, fds=()):
                 status = struct.unpack_from("<I", got, 24 + 48 * i)[0]
                 if status == 0 and i < struct.unpack_from("<I", got, 20)[0]:
                     sys.exit("%s: accepted" % what)
+        elif kind == TRANSLATE:  # it ended, with an error
+            if struct.unpack_from("<i", got, 8)[0] >= 0:
+                sys.exit("%s: accepted" % what)
         elif kind != ERROR:
             sys.exit("%s: answer %d" % (what, kind))
 
@@ -183,7 +187,18 @@ elif what == "many-silent":
             held.append(s)
         except OSError:
             break
-    print("# held %d connections" % len(held))
+    time.sleep(0.5)
+    closed = 0
+    for s in held:
+        try:
+            closed += not s.recv(1, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        except ConnectionResetError:
+            closed += 1
+    print("# %d connections, of which the server closed %d" % (len(held), closed))
+    if len(held) - closed > 1000:
+        sys.exit("one user holds %d connections" % (len(held) - closed))
 elif what == "disconnect":
     for _ in range(300):
         silent(message(ATTACH, attach_body()), [fd])

@@ -25,13 +25,10 @@ damaged() {
 	rm -rf "$cache"; cp -a --sparse=always "$good" "$cache"
 	: >"$w/log"
 	python3 "$damage" "$cache/objects/$object" "$@" || { ktap_result "not ok" "$name: cannot be made"; return; }
-	server || { ktap_result "not ok" "$name: no server"; return; }
+	server --ahead none --worker-idle 0 || { ktap_result "not ok" "$name: no server"; return; }
 	same "$name: same result" "$want" "$(guest "$program" "$w/workload.sh")"
-	settle 20
-	same "$name: same result once more" "$want" "$(guest "$program" "$w/workload.sh")"
-	if [ "$lines" != any ]; then
-		logged "$name: logged" "$lines" 'set aside'
-	fi
+	logged "$name: logged" "$lines" 'set aside'
+	[ "${1}" = field ] || same "$name: same result once more" "$want" "$(guest "$program" "$w/workload.sh")"
 	if ! stop_server; then
 		ktap_result "not ok" "$name: the server does not end"
 	fi
@@ -47,17 +44,22 @@ damaged "a bit of the code" 1 flip hot
 damaged "a bit of the cold code" 1 flip cold
 damaged "a bit of the descriptions" 1 flip meta
 damaged "garbage" 1 garbage
-damaged "appended bytes" any append
+damaged "appended bytes" 1 append
 for field in $(python3 "$damage" --fields); do
-	damaged "header: $field" any field "$field"
+	case $field in
+	publish) lines=0 ;;		# counts while the worker writes; what a file has there means nothing
+	file_size) lines=0 ;;		# decides nothing once the object is laid out
+	*) lines=1 ;;
+	esac
+	damaged "header: $field" $lines field "$field"
 done
 damaged "object of another file under this name" 1 other
 damaged "another CPU class under this name" 1 class
 damaged "symbolic link to a good object" 1 symlink
 damaged "symbolic link to nowhere" 1 symlink-nowhere
 damaged "a pipe in its place" 1 fifo
-damaged "a folder in its place" any folder
-damaged "a hard link" any hardlink
+damaged "a folder in its place" 1 folder
+damaged "a hard link" 1 hardlink
 
 # An index or region that leads astray under a right checksum: found by the check of structure.
 for what in index-astray region-astray entry-astray site-astray; do

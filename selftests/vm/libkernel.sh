@@ -159,6 +159,7 @@ kernel_module() {
 	else
 		headers_get || return 1
 		build_module "$kdir" "$dir" || { why="dragoman.ko does not build for $release, see $BUILD/vm/module/$release/log"; return 1; }
+		scripts/module-btf.py "$module" "$vmlinuz" >>"$dir/log" 2>&1
 	fi
 	echo "$stamp" >"$dir/stamp"
 }

@@ -29,6 +29,7 @@ vm_root() {
 	cp "$module" "$root/dragoman.ko"
 	find "$kmods" -name '*.ko' -exec cp {} "$root/modules/" \; 2>/dev/null
 	[ -e "$BUILD/dragoman-rt" ] && cp "$BUILD/dragoman-rt" "$root/usr/libexec/dragoman/"
+	grep -rqs DRAGOMAN_IOC_HELLO user/runtime || touch "$root/usr/libexec/dragoman/dragoman-rt.unaware"
 	for f in dragoman dragomand dragoman-bpf; do
 		[ -e "$BUILD/$f" ] && vm_program "$BUILD/$f" "$root"
 	done

@@ -253,3 +253,13 @@ const char *tool_time(char *text, uint64_t ns)
 	snprintf(text, TOOL_TIME, "%.*f %s", !unit || value >= 100 ? 0 : value >= 10 ? 1 : 2, value, units[unit]);
 	return text;
 }
+
+char *tool_plain(char *name)
+{
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	if (!*name)
+		strcpy(name, "?");
+	return name;
+}

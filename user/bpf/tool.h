@@ -78,4 +78,10 @@ bool tool_number(const char *text, unsigned long *number);
 #define TOOL_TIME 16
 const char *tool_time(char *text, uint64_t ns);
 
+/*
+ * Makes a name that any user may have chosen fit for a terminal, in place: what is no printable ASCII character becomes '?', and
+ * so does an empty name. Returns name.
+ */
+char *tool_plain(char *name);
+
 #endif

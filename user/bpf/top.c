@@ -159,14 +159,14 @@ static const char *average(char *text, __u64 sum, __u64 n)
 	return n ? tool_time(text, sum / n) : "-";
 }
 
-static void print_row(const struct row *row)
+static void print_row(struct row *row)
 {
 	const struct top_counts *c = &row->counts;
 	char start[TOOL_TIME], wait[TOOL_TIME], hit[16] = "-";
 
 	if (c->looks)
 		snprintf(hit, sizeof(hit), "%.1f", 100.0 * c->hits / c->looks);
-	printf("%-*.*s %7llu %7llu %9s %7llu %6s %7llu %7llu %9s %7llu\n", 20, PROGRAM_NAME - 1, row->program.name, c->execs, c->failed,
+	printf("%-*.*s %7llu %7llu %9s %7llu %6s %7llu %7llu %9s %7llu\n", 20, PROGRAM_NAME - 1, tool_plain(row->program.name), c->execs, c->failed,
 	       average(start, c->exec_ns, c->execs), c->looks, hit, c->misses, c->prefetches,
 	       average(wait, c->wait_ns, c->answers), c->refused);
 }

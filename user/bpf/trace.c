@@ -80,7 +80,7 @@ static void print_exec(const struct trace_record *r)
 {
 	char time[TOOL_TIME];
 
-	printf("%s ", r->path[0] ? r->path : "?");
+	printf("%s ", r->path);
 	if (r->machine == EM_AARCH64)
 		fputs("(aarch64", stdout);
 	else
@@ -134,7 +134,7 @@ static void print_record(const struct trace_record *r)
 	const char *word = r->type < sizeof(words) / sizeof(*words) ? words[r->type] : "?";
 
 	print_clock(r->at);
-	printf("%7u %-16s %-6s ", r->pid, r->program[0] ? r->program : "?", word);
+	printf("%7u %-16s %-6s ", r->pid, r->program, word);
 	switch ((enum trace_type)r->type) {
 	case TRACE_EXEC: print_exec(r); break;
 	case TRACE_ANSWERED: print_answered(r); break;
@@ -158,10 +158,16 @@ static void print_record(const struct trace_record *r)
 static int on_record(void *context, void *data, size_t size)
 {
 	const struct options *options = context;
-	const struct trace_record *record = data;
+	struct trace_record record;
 
-	if (size >= sizeof(*record) && (!options->pid || options->pid == record->pid))
-		print_record(record);
+	if (size < sizeof(record))
+		return 0;
+	memcpy(&record, data, sizeof(record));
+	if (options->pid && options->pid != record.pid)
+		return 0;
+	tool_plain(record.program);
+	tool_plain(record.path);
+	print_record(&record);
 	return 0;
 }
 

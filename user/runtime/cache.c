@@ -19,7 +19,8 @@
 #define PEEK_SIZE 64
 #define SNAP_STEP 512
 #define SNAP_SIZE 8192			/* the guest code that a region may span, and more than one instruction behind it */
-#define TABLE_BITS 12
+#define TABLE_BITS 9			/* to begin with: who runs shared code needs few, and pays for each page */
+#define TABLE_QUICK 12			/* grows faster up to there */
 
 /* --- lock -------------------------------------------------------------------------------------------------------- */
 
@@ -92,7 +93,7 @@ static bool table_grow(struct rt_cache *c)
 	for (u32 k = 0; k < old_n; k++)
 		used += old[k].key && old[k].host;
 	/* it may be full of what is gone */
-	bits = c->table_bits + (used > old_n / 4);
+	bits = c->table_bits + (used > old_n / 4) * (c->table_bits < TABLE_QUICK ? 2 : 1);
 	fresh = rt_core_map(sizeof(*fresh) << bits, PROT_READ | PROT_WRITE);
 	if (!fresh)
 		return false;

@@ -317,21 +317,14 @@ void rt_mm_exec_remove(u64 start, u64 end)
 
 /* ---- mmap & co. ------------------------------------------------------------ */
 
-/* Under the lock: translations made here from what was in [start, end) may not run any longer. */
-static bool forget_private(u64 start, u64 end)
-{
-	if (!has_exec(start, end))
-		return false;
-	table_change(&mm.exec, start, end, false);
-	rt_invalidate(start, end);
-	return true;
-}
-
-/* And none at all. */
+/* Under the lock: nothing of [start, end) may run any longer. */
 static void forget(u64 start, u64 end)
 {
-	if (forget_private(start, end))
-		rt_view_drop(start, end);
+	if (!has_exec(start, end))
+		return;
+	table_change(&mm.exec, start, end, false);
+	rt_invalidate(start, end);
+	rt_view_drop(start, end);
 }
 
 /* Under the lock: the protection of [start, end) is now prot. */
@@ -401,9 +394,16 @@ static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 	else
 		ret = sys(__NR_mmap, addr, len, prot, flags, fd, offset);
 	if (ret >= 0) {
-		/* Even executable over executable is new code. */
-		forget_private(ret, ret + len);
-		note_prot(ret, ret + len, prot);
+		/* Even executable over executable is new code; but at no time is it not executable. */
+		if (prot & PROT_EXEC) {
+			bool had = has_exec(ret, ret + len);
+
+			table_change(&mm.exec, ret, ret + len, true);
+			if (had)
+				rt_invalidate(ret, ret + len);
+		} else {
+			forget(ret, ret + len);
+		}
 		note_alias(ret, ret + len, flags, fd, offset);
 	}
 	lock_give(&mm.lock);

@@ -10,7 +10,9 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,21 +224,44 @@ static int socket_dir(void)
 	return fd;
 }
 
-/* Held as long as this process lives. The name is the socket's with .lock behind it, so two sockets are two servers. */
+/* Does somebody listen at the socket? One who is stopped does, too. */
+static bool answered(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes;
+
+	strcpy(a.sun_path, srv_opt.socket);
+	yes = fd >= 0 && (!connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno == EAGAIN);
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/*
+ * Held as long as this process lives, and by no other: children close it. The name is the socket's with .lock behind it, so two
+ * sockets are two servers. One that has just been killed may take a moment to be gone.
+ */
 static void lock(int dir)
 {
 	char name[sizeof(srv_opt.socket) + 8];
+	unsigned alive = 0;
 	int fd;
 
 	snprintf(name, sizeof(name), "%s.lock", strrchr(srv_opt.socket, '/') + 1);
 	fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		die("the lock file cannot be made: %s", strerror(errno));
-	if (!flock(fd, LOCK_EX | LOCK_NB))
-		return;
-	if (errno == EWOULDBLOCK)
-		die("%s", "a server is running there already");
-	die("the lock file cannot be locked: %s", strerror(errno));
+	for (unsigned i = 0; i < 150; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return;
+		if (errno != EWOULDBLOCK)
+			die("the lock file cannot be locked: %s", strerror(errno));
+		if (answered() && ++alive == 15)
+			break;
+		usleep(20000);
+	}
+	die("%s", "a server is running there already");
 }
 
 /* ---------------------------------------------------------------- process */
@@ -334,9 +359,9 @@ int main(int argc, char **argv)
 	make_absolute(srv_opt.cache_dir, sizeof(srv_opt.cache_dir));
 	umask(0077);
 	dir = socket_dir();
+	lock(dir);
 	if (!srv_opt.foreground)
 		background(dir);
-	lock(dir);
 	close(dir);
 	srv_digest_init();
 	limits();

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/server.h"
@@ -243,6 +244,31 @@ void srv_load_done(struct srv_object *o)
 	srv_requests_progress();
 }
 
+static bool same_file(const struct drg_file *a, const struct drg_file *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/*
+ * A file that has only just been written is mostly run once (a configure script's test programs), and its digest could not be
+ * remembered yet: not worth a reader, unless it comes again.
+ */
+static bool too_young(const struct drg_file *id)
+{
+	static struct drg_file seen[64];
+	static unsigned at;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (srv_ident_settled(id, now.tv_sec))
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++)
+		if (same_file(&seen[i], id))
+			return false;
+	seen[at++ % ARRAY_SIZE(seen)] = *id;
+	return true;
+}
+
 static void look_up(struct request *r, struct wanted *w)
 {
 	struct obj_key key = { .features = r->features };
@@ -255,6 +281,9 @@ static void look_up(struct request *r, struct wanted *w)
 	w->domain = domain_of(&w->file);
 	id = srv_ident_find(&w->file.id, w->domain);
 	if (id && id->never)
+		return;
+	w->status = DRG_LATER;
+	if (!id && r->kind == ATTACH && too_young(&w->file.id))
 		return;
 	if (!id) {
 		w->reading = true;
@@ -269,11 +298,6 @@ static void look_up(struct request *r, struct wanted *w)
 		return;
 	hold(w, o);
 	w->status = object_status(r, w);
-}
-
-static bool same_file(const struct drg_file *a, const struct drg_file *b)
-{
-	return !memcmp(a, b, sizeof(*a));
 }
 
 void srv_read_done(const struct drg_file *asked, const struct drg_file *found, u32 domain, struct srv_object *o)

@@ -263,7 +263,8 @@ static void idle_exit(u64 now)
 
 	if (!srv_opt.idle_exit || ending)
 		return;
-	if (srv_transport_socket.clients() || srv_workers_count() || srv_jobs_count() || since < srv_last_request)
+	since = MAX(since, MAX(srv_started, srv_last_request));
+	if (srv_transport_socket.clients() || srv_workers_count() || srv_jobs_count())
 		since = now;
 	if (now - since >= srv_opt.idle_exit * 1000ull) {
 		srv_log(SRV_INFO, "idle for %u s", srv_opt.idle_exit);

@@ -62,14 +62,16 @@ static int wants(const struct srv_object *o, u64 now)
 static void log_crash(const struct srv_object *o, const struct srv_page *page, int status)
 {
 	static struct srv_rate rate;
-	char what[32], digest[17];
+	char what[32], digest[17], where[48] = "between regions";
 
 	if (WIFSIGNALED(status))
 		snprintf(what, sizeof(what), "signal %d", WTERMSIG(status));
 	else
 		snprintf(what, sizeof(what), "exit status %d", WEXITSTATUS(status));
-	srv_log_rate(&rate, SRV_WARN, "worker for %s (%s...) died: %s, translating file offset %#llx; crash %u of %u", o->name,
-		     srv_hex(digest, o->key.digest, 8), what, (unsigned long long)o->head.text_lo + page->pc, o->crashes, SRV_MAX_CRASHES);
+	if (page->pc != ~0u)
+		snprintf(where, sizeof(where), "translating file offset %#llx", (unsigned long long)o->head.text_lo + page->pc);
+	srv_log_rate(&rate, SRV_WARN, "worker for %s (%s...) died: %s, %s; crash %u of %u", o->name,
+		     srv_hex(digest, o->key.digest, 8), what, where, o->crashes, SRV_MAX_CRASHES);
 	if (o->crashes == SRV_MAX_CRASHES)
 		srv_log(SRV_WARN, "%s (%s...) is not translated by the server any more", o->name, digest);
 }
