@@ -81,14 +81,16 @@ static inline bool dragoman_noexec(const struct path *path)
 	return path->mnt->mnt_flags & MNT_NOEXEC || path->mnt->mnt_sb->s_iflags & SB_I_NOEXEC;
 }
 
-/* A sparse file: nothing is reserved for it. */
+/* A sparse file: nothing is reserved for it. mnt NULL: on the kernel's own mount. */
 static inline struct file *dragoman_shmem_file(struct vfsmount *mnt, const char *name, loff_t size)
 {
 #ifdef HAVE_SHMEM_VMA_FLAGS
-	return shmem_file_setup_with_mnt(mnt, name, size, mk_vma_flags(VMA_NORESERVE_BIT));
+	vma_flags_t flags = mk_vma_flags(VMA_NORESERVE_BIT);
 #else
-	return shmem_file_setup_with_mnt(mnt, name, size, VM_NORESERVE);
+	unsigned long flags = VM_NORESERVE;
 #endif
+
+	return mnt ? shmem_file_setup_with_mnt(mnt, name, size, flags) : shmem_file_setup(name, size, flags);
 }
 
 #endif

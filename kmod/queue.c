@@ -733,6 +733,7 @@ void dragoman_queue_exit(void)
 
 	cancel_delayed_work_sync(&grace_work);
 	spin_lock(&queue_lock);
+	server.grace = false;
 	finish_all(&ended);
 	spin_unlock(&queue_lock);
 	put_ended(&ended);

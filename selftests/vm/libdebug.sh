@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Kernels with debugging on, built once from Debian's linux-source and kept: sourced by run.
+# A kernel with KASAN, lockdep, kmemleak and fault injection (debug.config), built once from Debian's linux-source and kept
+# by the hash of its configuration: sourced by run. JOBS: for make -j.
 #
-#   debug_get debug   for qemu: KASAN, lockdep, kmemleak, fault injection (selftests/vm/debug.config)
-#   debug_get uml     User-Mode Linux of the newest source, with the same: native speed, run as a process
-# Sets release, vmlinuz, kmods, module, and how to boot; 1 with the reason in $why.
+#   debug_get      sets release, vmlinuz, kmods, module and more memory and time; 1 with the reason in $why
 
 # What the tests rely on: without it the kernel proves nothing.
 debug_needs='KASAN PROVE_LOCKING DEBUG_KMEMLEAK FAULT_INJECTION FAILSLAB'
@@ -41,30 +40,32 @@ debug_build() {
 }
 
 debug_get() {
-	local dir stamp
+	local dir stamp name
 	apt=()
 	debug_config=$(realpath selftests/vm/debug.config)
 	stamp=$(sha256sum <"$debug_config" | cut -c 1-8)
 	dir=$(realpath -m "$cache")
-	if [ "$1" = debug ]; then
-		local name
-		name=$(apt-cache pkgnames linux-source-6 | grep -E '^linux-source-6\.(1[2-9]|[2-9][0-9])$' | sort -V | head -n 1)
-		[ -n "$name" ] || { why="apt knows no linux-source-6.12 or newer here"; return 1; }
-		kdir=$dir/${name#linux-source-}-debug-$stamp
+	name=$(apt-cache pkgnames linux-source-6 | grep -E '^linux-source-6\.(1[2-9]|[2-9][0-9])$' | sort -V | head -n 1)
+	[ -n "$name" ] || { why="apt knows no linux-source-6.12 or newer here"; return 1; }
+	kdir=$dir/${name#linux-source-}-debug-$stamp
+	if [ ! -e "$kdir/done" ]; then
+		# Others need not wait for this, but two builds would spoil each other.
+		vm_unlock
+		exec 8>"$dir/debug.lock" && flock 8
 		[ -e "$kdir/done" ] || {
 			source_get "${name#linux-source-}" "$dir/source-${name#linux-source-}" &&
 				debug_build "$dir/source-${name#linux-source-}" "$kdir" tinyconfig "bzImage modules"
 		} || return 1
-		vmlinuz=$kdir/arch/x86/boot/bzImage
-		release=$(cat "$kdir/include/config/kernel.release")-debug
-		# Four times slower, and more memory for the shadow.
-		vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4)) vm_boot=boot
-		debug_module "$kdir" || return 1
-	else
-		uml_get "$dir" "$stamp" || return 1
+		flock -u 8
+		vm_lock
 	fi
+	vmlinuz=$kdir/arch/x86/boot/bzImage
+	release=$(cat "$kdir/include/config/kernel.release")-debug
 	kmods=/nonexistent
-	series=$1
+	series=debug
+	# Four times slower, and more memory for the shadow.
+	vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4))
+	debug_module "$kdir"
 }
 
 # debug_module KDIR MAKE-ARGUMENTS...: the module for a kernel that was built here.

@@ -76,6 +76,10 @@ arm64_busybox() {
 # emulated machine; a real one ends in the time limit.
 bad_lines='BUG:|BUG at|kernel BUG|WARNING:|Oops|general protection fault|Call Trace|possible recursive locking|possible circular locking|inconsistent lock state|suspicious RCU|KASAN|UBSAN|unreferenced object|refcount_t|bad page state|Bad rss-counter|leaked|Kernel panic|double free|list_(add|del) corruption|sleeping function called|held lock|still in use|Objects remaining'
 
+# Two runs at a time (a developer's and make check's) share what is built, and nothing else.
+vm_lock() { exec 9>"$vmdir/lock" && flock 9; }
+vm_unlock() { flock -u 9; }
+
 boot() {
 	local dir=$1 accel=tcg,thread=multi
 	[ -w /dev/kvm ] && grep -qE 'vmx|svm' /proc/cpuinfo && accel=kvm
@@ -86,18 +90,21 @@ boot() {
 
 # vm_run: one machine with $suites. Prints KTAP lines.
 vm_run() {
-	local dir=$vmdir/run/$release status
-	mkdir -p "$dir"
-	rm -f "$dir"/{console,ktap}
+	local dir=$vmdir/run/.$$ status
+	rm -rf "$dir" && mkdir -p "$dir"
 	vm_root "$dir/root"
 	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\n' "$suites" "${vm_out:-/dev/ttyS1}" "${vm_cycles:-20}" \
 		"${vm_params:-}" "${VM_ENV:-}" >"$dir/root/vm.conf"
 	(cd "$dir/root" && find . | cpio -o -H newc -R 0:0 --quiet >"../initrd")
 	rm -rf "$dir/root"
-	"${vm_boot:-boot}" "$dir"
+	vm_unlock
+	boot "$dir" 9>&-
 	status=$?
+	rm -f "$dir/initrd"
 	sed -i 's/\r//g' "$dir/console" "$dir/ktap" 2>/dev/null
 	vm_judge "$dir" $status
+	rm -rf "$vmdir/run/$release"
+	mv "$dir" "$vmdir/run/$release"
 }
 
 # emit RESULT NAME: a KTAP line of our own.
@@ -109,10 +116,11 @@ emit() {
 
 # vm_judge FOLDER STATUS: each result inside the machine is one here; then the machine's own end and its log.
 vm_judge() {
-	local dir=$1 line name prog=
+	local dir=$1 line prog= reason=
 	while IFS= read -r line; do
 		case $line in
-		'# selftests: '*) prog=${line#\# selftests: } ;;
+		'# selftests: '*) prog=${line#\# selftests: } reason= ;;
+		'# 1..0 # SKIP '*) reason=${line#*SKIP} ;;
 		'vm: ok '* | 'vm: not ok '*)
 			line=${line#vm: }
 			emit "${line%% [0-9]*}" "$release: $(sed -E 's/^(not )?ok [0-9]+ *//' <<<"$line")" ;;
@@ -120,7 +128,7 @@ vm_judge() {
 			line=${line#\# }
 			emit "${line%% [0-9]*}" "$release: $prog: $(sed -E 's/^(not )?ok [0-9]+ *(- )?//' <<<"$line")" ;;
 		'ok '*'selftests: '*'# SKIP'*)
-			emit ok "$release: ${line#*selftests: }" ;;
+			[ -n "$reason" ] && emit ok "$release: ${line#*selftests: }$reason" ;;
 		'not ok '*'selftests: '*)
 			emit "not ok" "$release: ${line#*selftests: }" ;;
 		'# '*) [[ $line =~ [Ee]xpected|assert|FAIL|\.c: ]] && echo "$line" ;;

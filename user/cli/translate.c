@@ -36,7 +36,7 @@ struct work {
 	struct cli_progress progress;
 	struct job job[MAX_JOBS];
 	int njobs;
-	size_t next, failed, without;
+	size_t next, failed;
 	unsigned long long insns, bytes;
 	bool gone;			/* the server */
 };
@@ -51,6 +51,7 @@ static const char *reason(int err)
 {
 	switch (err) {
 	case -E2BIG: return "too large for the cache; each process translates it for itself";
+	case -ENOEXEC: return "the server leaves this file to each process: it crashed the translator, or its headers are not usual";
 	case -EACCES:
 	case -EPERM: return "the server does not take it from this user";
 	case -ENOSPC: return "the server is at its limit of memory or disk; see `dragoman status`";
@@ -64,10 +65,6 @@ static void finish_job(struct work *w, struct job *j, int err, const struct drg_
 	close(j->sock);
 	j->sock = -1;
 	w->progress.done++;
-	if (err == -ENOEXEC) {		/* a file without code, or damaged: nothing to translate */
-		w->without++;
-		return;
-	}
 	if (err) {
 		w->failed++;
 		progress_end(&w->progress);
@@ -186,8 +183,8 @@ static int translate_all(struct work *w)
 		cli_error("translate: the server has gone; start it and run this again, what is done is kept");
 		return CLI_FAILED;
 	}
-	printf("%zu files: %zu translated (%llu instructions, %llu KiB of code), %zu without code, %zu failed\n", w->set.n,
-	       w->progress.done - w->failed - w->without, w->insns, w->bytes >> 10, w->without, w->failed);
+	printf("%zu files: %zu translated (%llu instructions, %llu KiB of code), %zu failed\n", w->set.n, w->progress.done - w->failed,
+	       w->insns, w->bytes >> 10, w->failed);
 	return w->failed ? CLI_FAILED : 0;
 }
 

@@ -183,17 +183,21 @@ s64 rt_place_reserve(u64 len)
 {
 	u64 at = find_room(len);
 
-	/* As the guest wanted it: this one is accounted. */
+	/* As the guest wanted it: this one is accounted, should it be made writable. */
 	return sys(__NR_mmap, at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
 }
 
 s64 rt_place_map_headers(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 {
 	u64 at;
+	s64 ret;
 
 	if (addr || offset || prot != PROT_READ || (flags & ~(u64)MAP_DENYWRITE) != MAP_PRIVATE || len < RESERVE_MIN ||
 	    len > RESERVE_MAX || fd < 0 || !rt_client_on() || !rt_views_wanted() || !is_library((int)fd))
 		return 0;
 	at = find_room(len);
-	return map_guest(at, len, prot, flags | (at ? MAP_FIXED : 0), fd, offset);
+	ret = map_guest(at, len, prot, flags | (at ? MAP_FIXED : 0), fd, offset);
+	if (ret < 0 && at)
+		sys(__NR_munmap, at, len);
+	return ret;
 }

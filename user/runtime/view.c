@@ -26,7 +26,7 @@ static struct rt_views views;
 
 bool rt_views_wanted(void)
 {
-	return !views.stopped;
+	return !views.stopped && !(rt.cache && rt.cache->strict_flags);
 }
 
 const void *rt_view_table(const struct rt_thread *t)

@@ -50,8 +50,12 @@ static void took_stock(struct srv_object *o, const struct srv_worker *w)
 /* Wants a worker: 2 for somebody who waits, 1 to work ahead, 0 no. */
 static int wants(const struct srv_object *o, u64 now)
 {
-	if (o->state != SRV_READY || o->worker || o->saving || o->file < 0 || now < o->wait_until)
+	if (o->state != SRV_READY || o->worker || o->saving || o->file < 0)
 		return 0;
+	if (now < o->wait_until) {
+		srv_wake_at(o->wait_until);
+		return 0;
+	}
 	if (o->npending)
 		return 2;
 	if (o->ahead_done || srv_objects_full() || srv_ending() || srv_flushing)

@@ -303,7 +303,7 @@ static void floating(void)
 	dlclose(h);
 }
 
-/* The last one: from then on there is no shared code. */
+/* The last ones: from then on there is no shared code. */
 static void flags(void)
 {
 	void *h = open_lib();
@@ -314,6 +314,13 @@ static void flags(void)
 		ok &= f(k) == (k == 5);
 	result(ok && use(h), "flags that survive a return");
 	dlclose(h);
+	for (int k = 0; k < 10; k++) {
+		h = open_lib();
+		f = (void *)dlsym(h, "lib_flags");
+		ok &= f(k) == (k == 5) && use(h);
+		dlclose(h);
+	}
+	result(ok, "the same in a fresh mapping");
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A user's own file system that never answers hangs that user's requests and nobody else's; the server ends as always.
+cd "$(dirname "$0")/../.." || exit 1
+. scripts/ktap.sh
+b=$(realpath "${BUILD:-build}")
+[ -x "$b/dragomand" ] && [ -x "$b/tests/tool_client" ] || skip_all "dragomand or tool_client is not built"
+[ "$(id -u)" = 0 ] && [ -c /dev/fuse ] || skip_all "needs root and FUSE"
+command -v aarch64-linux-gnu-gcc >/dev/null || [ -x "$b/guest/files" ] || skip_all "no guest program"
+w=$(mktemp -d)
+chmod 755 "$w"
+server=
+cleanup() {
+	[ -n "$server" ] && kill -9 "$server" 2>/dev/null
+	umount -l "$w/read" "$w/flush" 2>/dev/null
+	for c in /sys/fs/fuse/connections/*; do
+		grep -qsx "${c##*/}" "$w/connections" && echo 1 >"$c/abort"
+	done 2>/dev/null
+	rm -rf "$w"
+}
+trap cleanup EXIT
+
+for f in "$b"/guest/*; do [ -f "$f" ] && [ -x "$f" ] && case $f in *.d) ;; *) guest=$f; break ;; esac; done
+cp "$guest" "$w/plain" && cp "$b/tests/tool_client" "$w/client" || exit 1
+mkdir "$w/read" "$w/flush"
+touch -d @1000 "$w/plain"
+for h in read flush; do
+	python3 -B selftests/server/hangfs.py "$w/$h" "$guest" $h || skip_all "FUSE cannot be mounted"
+	stat -c %d "$w/$h" >>"$w/connections"
+done
+"$b/dragomand" --foreground --socket="$w/s" --cache-dir="$w/cache" 2>"$w/log" &
+server=$!
+for _ in $(seq 100); do [ -S "$w/s" ] && break; sleep 0.1; done
+
+as() { setpriv --reuid="$1" --regid="$1" --clear-groups timeout -s KILL "${3:-60}" "$w/client" "$w/s" attach "$2"; }
+others() { as 4002 "$w/plain" 30 | grep -q ': ok'; }
+# The client itself may hang in close() and not even die: it is left to itself.
+hostile() { (as 4001 "$1" 8 >/dev/null 2>&1) & sleep 5; }
+
+check "served before" others
+hostile "$w/flush/guest"
+check "others are served while a close hangs" others
+hostile "$w/read/guest"
+check "others are served while a read hangs" others
+check "root is served" timeout 30 "$b/tests/tool_client" "$w/s" status >/dev/null
+same "the supervisor does not hang" S "$(awk '{print $3}' "/proc/$server/stat" | tr R S)"
+kill $server
+for _ in $(seq 300); do [ -d "/proc/$server" ] || break; sleep 0.1; done
+same "it ends when told to" no "$([ -d "/proc/$server" ] && echo yes || echo no)"
+sed 's/^/# /' "$w/log"
+finish
