@@ -125,6 +125,10 @@ def main():
     elif how == "class":
         o["features"] = o["features"] & 1 or 1
         o.sign()
+    elif how == "code":     # of the first region, near its beginning
+        hot, size = struct.unpack_from("<II", o.bytes, o["regions"])
+        o.bytes[o["hot"] + hot + 2] ^= 0x18
+        o.sign()
     elif how == "index-astray":
         for i in range(o["index"], o["index"] + o["index_size"], 4):
             word = struct.unpack_from("<I", o.bytes, i)[0]

@@ -79,7 +79,7 @@ debug_module() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r Kbuild kmod include "$dir/"
-	make -C "$build" "$@" M="$dir" modules >"$dir/log" 2>&1 ||
+	make -C "$build" "$@" M="$dir" DRAGOMAN_KUNIT=1 modules >"$dir/log" 2>&1 ||
 		{ why="dragoman.ko does not build for $release, see $dir/log"; return 1; }
 	echo "$stamp" >"$dir/stamp"
 }

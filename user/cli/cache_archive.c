@@ -369,9 +369,14 @@ static int import_all(struct archive *a)
 		return err && err != -EBADMSG && err != -ENODATA ? err : -ENOEXEC;
 	if (memcmp(head.translator, id, sizeof(id)))
 		return -ESTALE;
-	while (!(err = get(a, &o, sizeof(o))) && o.size && !err)
+	for (;;) {
+		err = get(a, &o, sizeof(o));
+		if (err || !o.size)
+			return err;
 		err = import_object(a, o.size);
-	return err;
+		if (err)
+			return err;
+	}
 }
 
 static int open_objects(const struct cache_dir *dir)
