@@ -249,7 +249,7 @@ vmtest:
 	@selftests/vm/run 6.1,6.12 $(SUITES)
 
 vmtest-all:
-	@VM_LIMIT=1800 VM_ENV="DRAGOMAN_SECONDS=60 DRAGOMAN_ROUNDS=200" selftests/vm/run 6.1,6.12,newest,debug $(SUITES)
+	@VM_LIMIT=3600 VM_CYCLES=200 VM_ENV="DRAGOMAN_SECONDS=60 DRAGOMAN_ROUNDS=1000" selftests/vm/run 6.1,6.12,newest,debug $(SUITES)
 
 layers:
 	@$(PYTHON) -B scripts/check-layers.py

@@ -13,7 +13,7 @@ set -eu
 project=${PROJECT:-zlib}
 case $project in
 zlib)	build='./configure --static >configure.out 2>&1 && make -j1 >make.out 2>&1 && ./example >example.out && sha256sum *.o' ;;
-bzip2)	build='make -j1 CC=gcc bzip2 bzip2recover >make.out 2>&1 && sha256sum *.o' ;;
+bzip2)	build='make -j1 CC=gcc CFLAGS="-O2 -D_FILE_OFFSET_BITS=64" bzip2 bzip2recover >make.out 2>&1 && sha256sum *.o' ;;
 *)	exit 2 ;;
 esac
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A file system with one file, `guest`, whose owner is hostile: hangfs.py MOUNTPOINT FILE HANG
 
-Serves the content of FILE; HANG names the operations that are never answered: read, flush. Runs until it is unmounted. As root.
+Prints the pid of its process, whose end frees all that hang. Serves the content of FILE; HANG names the operations that are never answered: read, flush. As root.
 """
 import ctypes, os, struct, sys
 
@@ -13,8 +13,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 if libc.mount(b"hangfs", point.encode(), b"fuse.hangfs", 0,
               f"fd={dev},rootmode=40000,user_id=0,group_id=0,allow_other".encode()):
     sys.exit(4)
-if os.fork():
-    os._exit(0)
+pid = os.fork()
+if pid:
+    print(pid)
+    sys.exit(0)
+null = os.open("/dev/null", os.O_RDWR)
+for n in range(3):
+    os.dup2(null, n)
 
 LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INIT, OPENDIR = 1, 2, 3, 14, 15, 18, 25, 26, 27
 

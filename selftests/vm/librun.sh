@@ -93,7 +93,7 @@ vm_run() {
 	local dir=$vmdir/run/.$$ status
 	rm -rf "$dir" && mkdir -p "$dir"
 	vm_root "$dir/root"
-	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\n' "$suites" "${vm_out:-/dev/ttyS1}" "${vm_cycles:-20}" \
+	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\n' "$suites" "${vm_out:-/dev/ttyS1}" "${VM_CYCLES:-20}" \
 		"${vm_params:-}" "${VM_ENV:-}" >"$dir/root/vm.conf"
 	(cd "$dir/root" && find . | cpio -o -H newc -R 0:0 --quiet >"../initrd")
 	rm -rf "$dir/root"

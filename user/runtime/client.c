@@ -19,6 +19,7 @@
 #include "runtime/client.h"
 #include "runtime/objfile.h"
 #include "runtime/core.h"
+#include "runtime/session.h"
 #include "runtime/sys.h"
 #include "translator_id.h"
 
@@ -141,7 +142,10 @@ void rt_client_init(const struct rt_client_setup *s)
 	client.uid = s->uid;
 	if (!s->secure && s->off && s->off[0] == 'o' && s->off[1] == 'f' && s->off[2] == 'f' && !s->off[3])
 		client.off = true;
-	if (client.off)
+	if (s->no_server)
+		client.quiet_until = now() + QUIET_NONE;
+	/* The session is the way then, and the only one. */
+	if (client.off || rt_session_on())
 		return;
 	if (!s->secure && s->socket) {
 		add_place(s->socket, "", false, false);
@@ -179,7 +183,7 @@ void rt_client_take_hint(u64 hint)
 
 bool rt_client_on(void)
 {
-	return rt_objfile_options()[0] || (client.nplace && !client.off && !quiet());
+	return rt_objfile_options()[0] || ((client.nplace || rt_session_on()) && !client.off && !quiet());
 }
 
 void rt_client_stop(void)
@@ -381,13 +385,18 @@ static bool identity(int fd, struct drg_file *f, bool secure)
 	return true;
 }
 
-bool rt_client_unchanged(const struct rt_offered *o, int fd)
+static bool same_file(const struct rt_offered *o, int fd)
 {
 	struct drg_file f;
 
+	return identity(fd, &f, client.secure) && !__builtin_memcmp(&f, &o->file, sizeof(f));
+}
+
+bool rt_client_unchanged(const struct rt_offered *o, int fd, u64 bias)
+{
 	if (unlikely(o->object == RT_OBJFILE_ID))
 		return true;
-	return identity(fd, &f, client.secure) && !__builtin_memcmp(&f, &o->file, sizeof(f));
+	return o->session ? rt_session_proves(o, bias + o->head.text_lo) : same_file(o, fd);
 }
 
 #define F_ADD_SEALS_BASE 1024
@@ -397,12 +406,21 @@ bool rt_client_unchanged(const struct rt_offered *o, int fd)
 #define SEAL_WRITE 8
 #define SEAL_FUTURE_WRITE 16
 
-/* Whatever the server says: nobody can change the size under us, and the header is of an object of this file for us. */
+/* The header is of an object of this file for us, size bytes large. */
+static bool header_is_good(const struct rt_offered *o, u64 size, u64 features)
+{
+	const struct dragoman_object *h = &o->head;
+	const char *why;
+
+	return size == h->size && !obj_check_header(h, h->size, &why) &&
+	       !__builtin_memcmp(h->translator, translator_id, sizeof(translator_id)) && !(h->features & ~features) &&
+	       h->machine == rt.guest->elf_machine && h->file_size == o->file.size;
+}
+
+/* Whatever the server says: nobody can change the size under us. */
 static bool object_is_good(struct rt_offered *o, u64 features)
 {
 	s64 seals = sys(__NR_fcntl, o->fd, F_GET_SEALS_);
-	const struct dragoman_object *h = &o->head;
-	const char *why;
 	struct stat st;
 
 	if (seals < 0 || (seals & (SEAL_SHRINK | SEAL_GROW)) != (SEAL_SHRINK | SEAL_GROW) ||
@@ -410,9 +428,7 @@ static bool object_is_good(struct rt_offered *o, u64 features)
 		return false;
 	if (sys(__NR_fstat, o->fd, &st) || sys(__NR_pread64, o->fd, &o->head, sizeof(o->head), 0) != sizeof(o->head))
 		return false;
-	return (u64)st.st_size == h->size && !obj_check_header(h, h->size, &why) &&
-	       !__builtin_memcmp(h->translator, translator_id, sizeof(translator_id)) && !(h->features & ~features) &&
-	       h->machine == rt.guest->elf_machine && h->file_size == o->file.size;
+	return header_is_good(o, (u64)st.st_size, features);
 }
 
 /* Takes the descriptors over, or closes them. */
@@ -427,13 +443,15 @@ static void take_offer(const struct packet *p, const int *fds, unsigned n, struc
 		struct rt_offered *o = &out->file[i];
 
 		o->fd = -1;
+		o->session = false;
+		o->offset = 0;
 		if (a->file[i].status != DRG_OK)
 			continue;
 		o->fd = p->fd[next++];
 		o->object = a->file[i].object;
 		o->generation = a->generation;
 		o->file = a->file[i].file;
-		if (rt_client_unchanged(o, fds[i]) && object_is_good(o, a->features)) {
+		if (same_file(o, fds[i]) && object_is_good(o, a->features)) {
 			if (unlikely(client.verify))
 				rt_verify_object(o, fds[i]);
 			continue;
@@ -467,6 +485,31 @@ static int attach_locked(const int *fds, unsigned n, u64 features, struct rt_off
 	return err;
 }
 
+/* The module asks for each file by itself; the first time it only tells the server. */
+static int attach_session(const int *fds, unsigned n, u64 features, struct rt_offer *out)
+{
+	int err = 0;
+
+	if (quiet())
+		return -EAGAIN;
+	out->features = features;
+	out->n = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct rt_offered *o = &out->file[i];
+
+		o->fd = -1;
+		if (err != -ENOTCONN)
+			err = rt_session_attach(fds[i], o);
+		if (err || !header_is_good(o, o->head.size, features))
+			o->fd = -1;
+		else if (unlikely(client.verify))
+			rt_verify_object(o, fds[i]);
+	}
+	if (err == -ENOTCONN)
+		client.quiet_until = now() + QUIET_NONE;
+	return 0;
+}
+
 int rt_client_attach(const int *fds, unsigned n, u64 features, struct rt_offer *out)
 {
 	int err;
@@ -474,10 +517,10 @@ int rt_client_attach(const int *fds, unsigned n, u64 features, struct rt_offer *
 	out->n = 0;
 	if (unlikely(rt_objfile_options()[0]))
 		return rt_objfile_attach(fds, n, features, out);
-	if (client.off || !client.nplace || !n || n > RT_OFFERS)
+	if (client.off || (!client.nplace && !rt_session_on()) || !n || n > RT_OFFERS)
 		return -ENOENT;
 	rt_lock(&client.lock);
-	err = attach_locked(fds, n, features, out);
+	err = rt_session_on() ? attach_session(fds, n, features, out) : attach_locked(fds, n, features, out);
 	rt_unlock(&client.lock);
 	return err;
 }
@@ -485,7 +528,7 @@ int rt_client_attach(const int *fds, unsigned n, u64 features, struct rt_offer *
 void rt_client_release(struct rt_offer *offer)
 {
 	for (u32 i = 0; i < offer->n; i++)
-		if (offer->file[i].fd >= 0)
+		if (offer->file[i].fd >= 0 && !offer->file[i].session)
 			sys(__NR_close, offer->file[i].fd);
 	offer->n = 0;
 }
@@ -526,8 +569,23 @@ static void send_misses_of_first(void)
 	tell(&m, m.msg.size);
 }
 
+/* The session takes them one by one. */
+static void send_misses_by_session(void)
+{
+	for (u32 i = 0; i < client.nmiss && !quiet(); i++) {
+		const struct miss *m = &client.miss[i];
+		int err = rt_session_miss(m->object, (u64)m->generation * 4096 + m->pc);
+
+		if (err == -ENOTCONN || err == -ESTALE)
+			client.quiet_until = now() + QUIET_NONE;
+	}
+	client.nmiss = 0;
+}
+
 static void send_misses(void)
 {
+	if (rt_session_on())
+		send_misses_by_session();
 	while (client.nmiss)
 		send_misses_of_first();
 }
@@ -556,7 +614,7 @@ bool rt_client_miss(u32 object, u32 generation, u32 pc, u32 *publish)
 	u32 seen = publish ? __atomic_load_n(publish, __ATOMIC_ACQUIRE) : 0;
 	u64 t;
 
-	if (client.off || client.works < 0 || !try_lock())
+	if (client.off || (client.works < 0 && !rt_session_on()) || !try_lock())
 		return false;
 	t = now();
 	if (!client.nmiss)

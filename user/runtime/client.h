@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runtime as the server's client (include/dragoman/protocol.h): asks for code objects, names what is missing in them,
+ * The runtime as the server's client (include/dragoman/protocol.h; under the kernel module by its session, session.h): asks for code objects, names what is missing in them,
  * reports what is not implemented. It never blocks for longer than a deadline, keeps no descriptor, and whatever goes wrong
  * means only that code is translated privately.
  */
@@ -16,7 +16,9 @@
 
 /* One file's object, checked as far as its header goes. */
 struct rt_offered {
-	int fd;				/* its memfd, sealed; -1: none */
+	int fd;				/* its memfd, sealed, or the session, which stays open; -1: none */
+	bool session;
+	u64 offset;			/* of the object in what fd maps, bytes */
 	u32 object, generation;		/* what rt_client_miss tells the server */
 	struct drg_file file;		/* the guest file that it was made from */
 	struct dragoman_object head;	/* copy of its header */
@@ -36,6 +38,7 @@ struct rt_client_setup {
 	u32 uid;
 	bool secure;			/* only the system's server and its administrator's files */
 	bool verify;			/* DRAGOMAN_VERIFY=1 */
+	bool no_server;			/* known already */
 };
 void rt_client_init(const struct rt_client_setup *setup);
 /* For the runtime of a program that this one executes: saves it a search. */
@@ -53,8 +56,8 @@ void rt_client_stop(void);
  */
 int rt_client_attach(const int *fds, unsigned n, u64 features, struct rt_offer *out);
 void rt_client_release(struct rt_offer *offer);
-/* Is fd still the same state of the same file? To be asked once more after it was mapped. */
-bool rt_client_unchanged(const struct rt_offered *o, int fd);
+/* Is fd still the same state of the same file? To be asked once more after it was mapped, with its offset 0 at bias. */
+bool rt_client_unchanged(const struct rt_offered *o, int fd, u64 bias);
 #define RT_CLIENT_DEADLINE_US 25000
 
 /*

@@ -2,7 +2,7 @@
 /*
  * execve of a guest. In: guest pointers. What the file is decides: a guest program is handed to a new runtime (start.c says
  * with which arguments), a script's interpreter is looked at in turn, everything else is the kernel's. If the kernel starts
- * us for guest programs by itself (binfmt_misc), it gets the call as it is, so that set-user-ID and execute-only files work.
+ * us for guest programs by itself (binfmt_misc, our module), it gets the call as it is, so that set-user-ID and execute-only files work.
  *
  * Nothing may be changed before the kernel's execve succeeds: the call may fail, and a vfork child runs in its parent's memory.
  *
@@ -148,7 +148,8 @@ void rt_exec_hold_self(void)
 	struct stat st;
 	s64 fd, high = -1;
 
-	if (rt.self_fd >= 0)
+	/* The module does not ask us for it. */
+	if (rt.self_fd >= 0 || rt.flags & RT_FLAG_MODULE)
 		return;
 	fd = sys(__NR_openat, AT_FDCWD, "/proc/self/exe", O_PATH | O_CLOEXEC, 0);
 	if (fd < 0)
@@ -179,7 +180,7 @@ void rt_exec_inherit_self(int fd)
 
 bool rt_fd_is_ours(s64 fd)
 {
-	return fd >= 0 && (fd == rt.self_fd || fd == rt.exe_fd);
+	return fd >= 0 && (fd == rt.self_fd || fd == rt.exe_fd || fd == rt.session_fd);
 }
 
 static bool have_self_fd(void)
@@ -204,11 +205,26 @@ static s64 host_execveat(struct rt_thread *t, s64 dirfd, const char *path, const
 	return rt_safe_syscall(&t->sig_pending, __NR_execveat, args);
 }
 
+/* Under the module /proc/self/exe is the guest. What cannot be left to it (seccomp filters, -L) needs the runtime by name. */
+static s64 exec_self_by_name(struct rt_thread *t, const u64 *argv, u64 envp)
+{
+	char name[RT_PATH_MAX];
+	s64 n = procfs_runtime(name, sizeof(name) - 1);
+
+	if (n < 0)
+		return -EACCES;
+	name[n] = 0;
+	return host_execve(t, name, argv, envp);
+}
+
 /* Executes the runtime itself. Only returns an error. */
 static s64 exec_self(struct rt_thread *t, const u64 *argv, u64 envp)
 {
-	s64 err = host_execve(t, "/proc/self/exe", argv, envp);
+	s64 err;
 
+	if (rt.flags & RT_FLAG_MODULE)
+		return exec_self_by_name(t, argv, envp);
+	err = host_execve(t, "/proc/self/exe", argv, envp);
 	if (err != -ENOENT && err != -EACCES)
 		return err;
 	/* No /proc here. */

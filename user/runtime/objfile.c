@@ -60,6 +60,8 @@ int rt_objfile_attach(const int *fds, unsigned n, u64 features, struct rt_offer 
 		struct stat st;
 
 		o->fd = -1;
+		o->session = false;
+		o->offset = 0;
 		o->object = RT_OBJFILE_ID;
 		if (sys(__NR_fstat, fds[k], &st))
 			continue;

@@ -55,8 +55,8 @@ void rt_place_limit(u64 bytes)
 u64 rt_place_view(const struct rt_offered *o, int fd, u64 bias)
 {
 	/* What is mapped has to be what the object was made from. */
-	if (!fits_limit(o->head.size) || !rt_client_unchanged(o, fd) ||
-	    rt_view_add(o->fd, &o->head, bias, o->object, o->generation, false))
+	if (!fits_limit(o->head.size) || !rt_client_unchanged(o, fd, bias) ||
+	    rt_view_add(o->fd, o->offset, &o->head, bias, o->object, o->generation, false))
 		return 0;
 	placed += o->head.size;
 	return bias + (u64)o->head.delta + o->head.size;
@@ -119,7 +119,8 @@ static s64 map_both(const struct rt_offered *o, u64 len, u64 prot, u64 flags, s6
 /* The file is mapped with its offset 0 at bias, the place at view is kept. */
 static void fill_place(const struct rt_offered *o, int fd, u64 bias, u64 view)
 {
-	if (rt_client_unchanged(o, fd) && !rt_view_add(o->fd, &o->head, bias, o->object, o->generation, true)) {
+	if (rt_client_unchanged(o, fd, bias) &&
+	    !rt_view_add(o->fd, o->offset, &o->head, bias, o->object, o->generation, true)) {
 		placed += o->head.size;
 		return;
 	}

@@ -185,6 +185,9 @@ enum procfs_file procfs_classify(int dirfd, const char *path, s32 *pid)
 		p = component(full, "/proc");
 		f = p ? classify_in_proc(p, pid) : PROCFS_NONE;
 	}
+	/* The module has told the kernel whose it is. */
+	if (f == PROCFS_EXE && rt.flags & RT_FLAG_MODULE)
+		return PROCFS_NONE;
 	/* The kernel's own are right if it was told. */
 	if ((f == PROCFS_CMDLINE || f == PROCFS_AUXV) && !(rt.flags & RT_FLAG_UNPUBLISHED))
 		return PROCFS_NONE;
@@ -603,6 +606,11 @@ s64 procfs_exe(s32 pid, char *buf, size_t size)
 		return -ENOSYS;
 	n = mapped_name(pid, phdr_of(pid), buf, size);
 	return n > 0 ? n : -ENOSYS;
+}
+
+s64 procfs_runtime(char *buf, size_t size)
+{
+	return mapped_name(0, (u64)&procfs_runtime, buf, size);
 }
 
 static struct {

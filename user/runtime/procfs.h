@@ -31,6 +31,9 @@ s64 procfs_open(enum procfs_file f, s32 pid, u64 open_flags);
 /* Absolute path of the guest program of pid (0: ours): length or -errno; -ENOSYS if that process is none of ours. */
 s64 procfs_exe(s32 pid, char *buf, size_t size);
 
+/* Path of the runtime's own file: length or -errno. Where /proc/self/exe is something else. */
+s64 procfs_runtime(char *buf, size_t size);
+
 /* The loader: these addresses are one mapping of the program. */
 void procfs_note_exe(u64 start, u64 end);
 

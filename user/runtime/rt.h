@@ -92,6 +92,7 @@ struct rt_globals {
 	u64 vdso, sigreturn_pc;		/* guest address of the rt_sigreturn trampoline */
 	char **envp;
 	int self_fd;			/* the runtime's own executable: for execve of foreign children, -1: use self_path */
+	int session_fd;			/* the kernel module's session (session.h), -1 none (high number, O_CLOEXEC) */
 	const char *self_path;
 
 	u64 host_vdso;			/* AT_SYSINFO_EHDR of the host */
@@ -116,6 +117,7 @@ extern struct rt_globals rt;
 #define RT_FLAG_REGION 0xff0000		/* most instructions of a region, 0: the default (to find errors of the translator) */
 #define RT_FLAG_BINFMT 2		/* started by the kernel: our own execve of foreign files may go straight to it */
 #define RT_FLAG_SECURE 4		/* AT_SECURE: no environment variable of ours is honoured */
+#define RT_FLAG_MODULE 8		/* started by the kernel module: /proc/self/exe, comm and AT_EXECFN are the guest's already */
 
 /* ---- core (dispatch.c, cache.c, codemem.c, context.c, ../host/x64/glue.c) ------------------------------------------- */
 

@@ -148,5 +148,7 @@ void rt_stack_publish(const struct rt_initial_stack *s, const struct rt_image *i
 	if (err)
 		rt.flags |= RT_FLAG_UNPUBLISHED;
 	rt_mm_set_brk(rt.brk_start, !err);
-	sys(__NR_prctl, PR_SET_NAME, base_name(s->execfn), 0, 0, 0);
+	/* A program that was executed by descriptor has a name of the kernel's. */
+	if (!(rt.flags & RT_FLAG_MODULE))
+		sys(__NR_prctl, PR_SET_NAME, base_name(s->execfn), 0, 0, 0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * From the kernel's entry to the first guest instruction. In: the initial stack. There are two ways to come here:
+ * From the kernel's entry to the first guest instruction. In: the initial stack. There are three ways to come here:
  *
  * - by ourselves (dragoman run, or the execve of another guest):
  *	"dragoman-rt" "--run" "--flags=<hex>" "--root=<DIR or empty>" [option...] "--" <program> <argv[0]> <argv[1]>...
@@ -13,11 +13,13 @@
  *            "--server=<hex>" what the parent knows of servers (client.c);
  * - by binfmt_misc with flags P and O: AT_FLAGS has bit 0 set, AT_EXECFD is the program, and argv =
  *	<runtime> <program> <argv[0]> <argv[1]>...
+ * - by the kernel module: that bit is not set, AT_EXECFD is a session (session.h), and everything else is the guest's own.
  *
  * Every system call here is paid by every process: there should be few.
  */
 #include <linux/auxvec.h>
 #include <linux/elf.h>
+#include <linux/errno.h>
 #include <linux/fcntl.h>
 
 #include "codegen/host.h"
@@ -28,6 +30,7 @@
 #include "runtime/mm.h"
 #include "runtime/path.h"
 #include "runtime/rt.h"
+#include "runtime/session.h"
 #include "runtime/start.h"
 #include "runtime/sys.h"
 #include "runtime/syscall.h"
@@ -261,6 +264,11 @@ static void parse_command_line(struct start *s)
 		if (!s->aux[AT_SECURE])
 			set_root(s->env_root);
 		take_program(s, 1);
+	} else if (s->aux[AT_EXECFD] != ~0ull) {
+		rt.flags |= RT_FLAG_BINFMT | RT_FLAG_MODULE;
+		s->program.path = s->stack.execfn;
+		if (!s->aux[AT_SECURE])
+			set_root(s->env_root);
 	} else if (s->stack.argc > 2 && after((const char *)s->stack.argv[1], "--run")) {
 		parse_run(s);
 		/* traces are to be comparable */
@@ -278,7 +286,8 @@ static void choose_features(const struct start *s)
 {
 	u64 class;
 
-	if (!rt_host_features && unlikely(s->env_cpu || s->client.off))
+	/* The module gives objects for what was said first. */
+	if (!rt_host_features && (rt.flags & RT_FLAG_MODULE || unlikely(s->env_cpu || s->client.off)))
 		rt_host_features = x64_host_features();
 	rt.features = rt_host_features;
 	if (unlikely(s->env_fz) && !s->aux[AT_SECURE]) {
@@ -293,6 +302,25 @@ static void choose_features(const struct start *s)
 	if (!class)
 		rt_die(125, "DRAGOMAN_CPU=%s is not known; it can be v2, v3, v4 or v4fp16", s->env_cpu);
 	rt.features &= class;
+}
+
+static void begin_session(struct start *s)
+{
+	bool ask = !s->client.off || s->aux[AT_SECURE];
+	int err = rt_session_begin((int)s->aux[AT_EXECFD], ask, &s->program.fd, &s->client.no_server);
+
+	switch (err) {
+	case 0:
+		return;
+	case -ENOTTY:
+		usage();
+	case -EPROTO:
+		rt_die(126, "%s: the dragoman module and its runtime are of different versions; load the module that belongs to it",
+		       s->program.path);
+	case -EMFILE:
+		rt_die(126, "%s: no descriptor is free to load it by; see ulimit -n", s->program.path);
+	}
+	rt_die(126, "%s: the dragoman module does not give it (error %d)", s->program.path, -err);
 }
 
 static void set_up_client(struct start *s)
@@ -358,7 +386,7 @@ void rt_start(u64 *sp, const void *dynamic, u64 image)
 	s.stack.envp = sp + s.stack.argc + 2;
 	rt.page_size = 4096;
 	rt.root = rt.exe_path = "";
-	rt.exe_fd = rt.self_fd = -1;
+	rt.exe_fd = rt.self_fd = rt.session_fd = -1;
 	read_environment(&s);
 	read_auxv(&s);
 	rt.self_path = s.stack.execfn;
@@ -366,12 +394,15 @@ void rt_start(u64 *sp, const void *dynamic, u64 image)
 	rt_mm_reserve(image, (u64)_end);
 	parse_command_line(&s);
 	choose_features(&s);
+	if (rt.flags & RT_FLAG_MODULE)
+		begin_session(&s);
 	s.program.random = random_bits(&s, image);
 	rt.envp = (char **)s.stack.envp;
 
 	rt_vdso_init(s.aux[AT_SYSINFO_EHDR]);
 	set_up_client(&s);
 	rt_load(&s.program, &img);
+	rt_session_loaded();
 	s.stack.execfn = s.program.path;
 	guest_sp = rt_stack_build(&s.stack, &img);
 	rt_stack_publish(&s.stack, &img, guest_sp);

@@ -8,6 +8,8 @@
 #include <linux/openat2.h>
 #include "runtime/client.h"
 #include "runtime/exec.h"
+#include "runtime/session.h"
+#include "runtime/sys.h"
 #include "runtime/syscall.h"
 #include "runtime/uaccess.h"
 #include "runtime/view.h"
@@ -252,7 +254,7 @@ RT_SYS_HANDLER(getdents64)
 {
 	s64 ret = rt_host_call(t, __NR_getdents64, a);
 
-	while (ret > 0 && (rt.exe_fd >= 0 || rt.self_fd >= 0)) {
+	while (ret > 0 && (rt.exe_fd >= 0 || rt.self_fd >= 0 || rt_session_on())) {
 		ret = hide_ours((s32)a[0], a[1], ret);
 		if (ret)
 			break;
@@ -273,29 +275,41 @@ RT_SYS_HANDLER(dup)
 
 RT_SYS_HANDLER(dup3)
 {
-	if (rt_fd_is_ours((s32)a[0]) || rt_fd_is_ours((s32)a[1]))
+	int old = -1;
+	s64 ret;
+
+	if (rt_fd_is_ours((s32)a[0]))
 		return -EBADF;
-	return rt_host_call(t, __NR_dup3, a);
+	if (unlikely(rt_session_on() && (s32)a[1] == rt.session_fd))
+		old = rt_session_move();
+	else if (rt_fd_is_ours((s32)a[1]))
+		return -EBADF;
+	ret = rt_host_call(t, __NR_dup3, a);
+	if (ret < 0 && old >= 0)
+		sys(__NR_close, old);
+	return ret;
+}
+
+/* Into n numbers that are in order. */
+static void insert(u32 *list, u32 n, u32 x)
+{
+	for (; n && list[n - 1] > x; n--)
+		list[n] = list[n - 1];
+	list[n] = x;
 }
 
 /* The ranges between our own descriptors; there are few of them. */
 static s64 close_others(struct rt_thread *t, u64 *a)
 {
 	u32 first = (u32)a[0], last = (u32)a[1], ours[4], n = 0;
-	const int fds[] = { rt.exe_fd, rt.self_fd };
+	const int fds[] = { rt.exe_fd, rt.self_fd, rt.session_fd };
 	s64 ret = 0;
 
 	if (first > last || (u32)a[2] & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
 		return rt_host_call(t, __NR_close_range, a);
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0 && (u32)fds[i] >= first && (u32)fds[i] <= last)
-			ours[n++] = (u32)fds[i];
-	if (n == 2 && ours[0] > ours[1]) {
-		u32 swap = ours[0];
-
-		ours[0] = ours[1];
-		ours[1] = swap;
-	}
+			insert(ours, n++, (u32)fds[i]);
 	for (unsigned i = 0; i <= n && !ret && first <= last; i++) {
 		u32 end = i < n ? ours[i] - 1 : last;
 

@@ -10,6 +10,7 @@
 #include "runtime/client.h"
 #include "runtime/exec.h"
 #include "runtime/mm.h"
+#include "runtime/session.h"
 #include "runtime/syscall.h"
 #include "runtime/thread.h"
 #include "runtime/uaccess.h"
@@ -162,6 +163,7 @@ static s64 clone_copy(struct rt_thread *t, struct clone_request *r)
 	rt_mm_lock();
 	rt_core_before_fork();
 	rt_client_lock();
+	rt_session_share();
 	ret = host_fork(r);
 	if (!ret) {
 		child_of_fork(t);

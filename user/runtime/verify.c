@@ -11,9 +11,9 @@
 #include "runtime/rt.h"
 #include "runtime/sys.h"
 
-static void *map(u64 len, u64 prot, u64 flags, int fd)
+static void *map(u64 len, u64 prot, u64 flags, int fd, u64 offset)
 {
-	s64 p = sys(__NR_mmap, 0, len, prot, flags, fd, 0);
+	s64 p = sys(__NR_mmap, 0, len, prot, flags, fd, offset);
 
 	if (p < 0)
 		rt_die(127, "DRAGOMAN_VERIFY: no memory (error %d); see ulimit -v", (int)-p);
@@ -32,9 +32,9 @@ static void check_region(void *memory, const struct dragoman_object *h, const u8
 void rt_verify_object(const struct rt_offered *o, int fd)
 {
 	u64 size = o->head.size, file_size = o->head.file_size, room = obj_verify_size(&o->head);
-	const struct dragoman_object *h = map(size, PROT_READ, MAP_SHARED | MAP_NORESERVE, o->fd);
-	const u8 *file = map(file_size, PROT_READ, MAP_PRIVATE, fd);
-	void *memory = map(room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+	const struct dragoman_object *h = map(size, PROT_READ, MAP_SHARED | MAP_NORESERVE, o->fd, o->offset);
+	const u8 *file = map(file_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	void *memory = map(room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	u32 n = __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE);
 
 	for (u32 i = 0; i < n; i++)

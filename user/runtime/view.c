@@ -12,6 +12,7 @@
 #include "object/object.h"
 #include "runtime/core.h"
 #include "runtime/mm.h"
+#include "runtime/session.h"
 #include "runtime/sys.h"
 #include "runtime/view.h"
 
@@ -171,9 +172,10 @@ static struct rt_view *free_view(void)
 	return views.n < RT_MAX_VIEWS ? &views.view[views.n] : NULL;
 }
 
-static int map_at(int fd, u64 start, u64 size, bool replace)
+static int map_at(int fd, u64 offset, u64 start, u64 size, bool replace)
 {
-	s64 p = sys(__NR_mmap, start, size, PROT_READ | PROT_EXEC, MAP_SHARED | (replace ? MAP_FIXED : MAP_FIXED_NOREPLACE), fd, 0);
+	u64 flags = MAP_SHARED | (replace ? MAP_FIXED : MAP_FIXED_NOREPLACE);
+	s64 p = sys(__NR_mmap, start, size, PROT_READ | PROT_EXEC, flags, fd, offset);
 
 	if (p < 0)
 		return (int)p;
@@ -202,7 +204,7 @@ static void unlock_cache(struct rt_cache *c)
 
 static void drop_range(struct rt_cache *c, u64 start, u64 end);
 
-int rt_view_add(int fd, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace)
+int rt_view_add(int fd, u64 offset, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace)
 {
 	u64 start = bias + (u64)h->delta, text = bias + h->text_lo, size = h->text_hi - h->text_lo;
 	struct rt_cache *c = rt.cache;
@@ -219,7 +221,7 @@ int rt_view_add(int fd, const struct dragoman_object *h, u64 bias, u32 object, u
 	v = free_view();
 	if (!v)
 		goto out;
-	err = map_at(fd, start, h->size, replace);
+	err = map_at(fd, offset, start, h->size, replace);
 	if (err)
 		goto out;
 	drop_range(c, text, text + size);
@@ -311,6 +313,15 @@ static void make_private(struct rt_view *v)
 		sys(__NR_munmap, p, size);
 }
 
+/* Of the live ones. */
+static bool object_in_use(u32 object)
+{
+	for (u32 n = 0; n < views.n; n++)
+		if (views.view[n].x.text_size && views.view[n].object == object)
+			return true;
+	return false;
+}
+
 /*
  * Jump caches and return stacks are emptied by the threads themselves, at the new epoch. This one does so before it goes
  * back to the guest: it is in a call that looks at the epoch (dispatch.c).
@@ -322,6 +333,8 @@ static void drop(struct rt_cache *c, struct rt_view *v)
 	take_from_table(v);
 	__atomic_store_n(&v->x.text_size, 0, __ATOMIC_RELEASE);
 	views.nlive--;
+	if (rt_session_on() && !object_in_use(v->object))
+		rt_session_detach(v->object);
 	if (!c) {
 		release(v);
 		return;

@@ -33,12 +33,12 @@ struct rt_view {
 /* Will rt_view_add take anything? Not when the process is traced, strict, or debugged by regions. */
 bool rt_views_wanted(void);
 /*
- * Maps the object that is open as fd at bias + h->delta and uses it for the guest code at [bias + text_lo, bias + text_hi), which
+ * Maps the object that is open as fd, from offset, at bias + h->delta and uses it for the guest code at [bias + text_lo, bias + text_hi), which
  * is mapped executable. h: the header, copied and checked. replace: the caller has reserved that place (rt_mm_reserve), and
  * mapped it; it is the view's from now on if the result is 0. Else nothing may be mapped there (-EEXIST). fd is not
  * needed afterwards. 0 or -errno: -ENOSPC too many views; -EINVAL not for this machine or translator options.
  */
-int rt_view_add(int fd, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace);
+int rt_view_add(int fd, u64 offset, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace);
 /* The guest mapping in [start, end) changed: views of text in it are dropped, and views that lie
  * there themselves. For changed mappings, not for IC IVAU. */
 void rt_view_drop(u64 start, u64 end);

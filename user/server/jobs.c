@@ -59,6 +59,15 @@ unsigned srv_jobs_count(void)
 	return njobs;
 }
 
+unsigned srv_jobs_saving(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < njobs; i++)
+		n += jobs[i]->kind == SAVE;
+	return n;
+}
+
 /* ---------------------------------------------------------------- common */
 
 static void run_waiting(void);

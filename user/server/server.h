@@ -113,6 +113,7 @@ bool srv_read_pending(const struct drg_file *id, u32 domain, u64 features);
 int srv_load_start(struct srv_object *o, int disk_fd);
 int srv_save_start(struct srv_object *o);
 unsigned srv_jobs_count(void);
+unsigned srv_jobs_saving(void);
 void srv_jobs_tick(u64 now);
 /* The part of a reader that runs in the child (of the supervisor or of the gate): file at fd, copy to be filled, channel for the result. */
 void srv_reader_child(int file, int copy, int channel, unsigned slot, u64 features) __attribute__((noreturn));

@@ -229,6 +229,8 @@ void srv_end(void)
 	end_by = srv_now() + END_TIME;
 	notify("STOPPING=1");
 	srv_log(SRV_INFO, "ending");
+	for (unsigned i = 0; i < srv_nobjects; i++)
+		srv_worker_stop(srv_objects[i]);
 }
 
 bool srv_ending(void)
@@ -310,7 +312,7 @@ static bool may_end(u64 now)
 		srv_log(SRV_WARN, "not everything could be written back in time");
 		return true;
 	}
-	return !srv_jobs_count() && !srv_workers_count() && (!srv_objects_dirty() || !srv_store_usable());
+	return !srv_jobs_saving() && !srv_workers_count() && (!srv_objects_dirty() || !srv_store_usable());
 }
 
 static int init(void)

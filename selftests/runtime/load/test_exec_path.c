@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 			printf("[%s]", argv[i]);
 		return 0;
 	}
-	rt.exe_fd = rt.self_fd = -1;
+	rt.exe_fd = rt.self_fd = rt.session_fd = -1;
 	rt.root = rt.exe_path = "";
 	if (!mkdtemp(dir))
 		return 2;
