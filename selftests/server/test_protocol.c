@@ -228,6 +228,23 @@ static void test_same_content(void)
 	close(f3);
 }
 
+/* Attaches, and waits until there is something in the object. */
+static void use(char *path)
+{
+	struct drg_attached a;
+	int fd = attach_one(path, &a), s = client_connect(sock);
+	u64 size = 0;
+	const struct dragoman_object *o = map_object(fd, &size);
+	u32 pc = o ? (u32)(GUEST_CODE - o->text_lo) : 0;
+
+	CHECK(o && s >= 0 && !client_miss(s, a.generation, a.file[0].object, &pc, 1), "cannot be used");
+	CHECK(o && client_wait_word(o, pc, PATIENCE), "nothing is translated");
+	if (o)
+		munmap((void *)o, size);
+	close(s);
+	close(fd);
+}
+
 static void test_miss(void)
 {
 	struct drg_attached a;
@@ -500,9 +517,9 @@ static void test_second(void)
 static void test_clear(void)
 {
 	struct drg_attached a;
-	int f = attach_one(in_dir("guest"), &a);
+	int f;
 
-	close(f);
+	use(in_dir("guest"));
 	CHECK(!client_simple(sock, DRG_FLUSH), "FLUSH fails");
 	CHECK(status_number("files") > 0, "nothing on disk after FLUSH");
 	CHECK(!client_simple(sock, DRG_CLEAR), "CLEAR fails");
@@ -517,6 +534,7 @@ static void test_stop(void)
 	struct drg_attached a;
 	int f;
 
+	use(in_dir("guest"));
 	CHECK(!client_simple(sock, DRG_FLUSH), "FLUSH fails");
 	CHECK(!client_simple(sock, DRG_STOP), "STOP fails");
 	CHECK(wait_end(pid) == 0, "not ended with 0");
@@ -560,6 +578,7 @@ static void test_damaged(void)
 	DIR *d;
 	int f;
 
+	use(in_dir("guest"));
 	client_simple(sock, DRG_FLUSH);
 	stop();
 	snprintf(path, sizeof(path), "%s/objects", cache);

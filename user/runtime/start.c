@@ -197,7 +197,7 @@ static void set_root(const char *dir)
 		rt.root_len--;
 }
 
-static void usage(void)
+static __attribute__((noreturn)) void usage(void)
 {
 	rt_die(125, "this is Dragoman's runtime, which is started by `dragoman run PROGRAM' or, after `dragoman enable', by the kernel");
 }

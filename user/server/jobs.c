@@ -4,6 +4,7 @@
  *
  *   reader  copies a guest file into a memfd, computes its digest, and lays its object out
  *   loader  fills an object's memory from the disk and checks all of it
+ *   copier  takes what a loader filled into memory of the module, for the device
  *   saver   checks an object's memory and writes it to the disk
  *
  * Each tells its result by one message; one that ends without has failed.
@@ -30,7 +31,7 @@
 #define DISK_TIME 120000
 #define SLOT_JOBS 128		/* uids of jobs: behind the workers' */
 
-enum kind { READ, LOAD, SAVE };
+enum kind { READ, LOAD, COPY, SAVE };
 
 struct job {
 	struct srv_source channel;
@@ -44,7 +45,7 @@ struct job {
 	u32 domain;
 	u64 features;
 	int copy;
-	/* LOAD, SAVE, and READ for an object that lacks its file */
+	/* LOAD, COPY, SAVE, and READ for an object that lacks its file */
 	struct srv_object *object;
 	char temp[SRV_NAME_SIZE];
 	bool copied;
@@ -482,7 +483,7 @@ static void finish_read(struct job *j, const struct srv_read_result *r)
 		srv_ident_put(&id);
 	memcpy(key.digest, r->digest, 32);
 	memcpy(key.translator, srv_translator, 32);
-	o = r->error ? NULL : srv_object_get(&key);
+	o = r->error ? NULL : srv_object_get(&key, j->file.device);
 	if (o) {
 		snprintf(o->name, sizeof(o->name), "%.63s", r->name);
 		if (o->state == SRV_WANTED)
@@ -564,12 +565,83 @@ static void finish_load(struct job *j, const struct load_result *r)
 		err = srv_object_adopt(o, &r->head, j->copy);
 		j->copy = -1;
 	}
+	if (!err && o->state == SRV_LOADING)
+		return;			/* on its way into the module's memory */
 	if (!err)
 		srv_count.loads++;
 	else if (err == -EIO || err == -ENOMEM || err == -ENOSPC)
 		srv_store_failed(err);
 	if (err)
 		srv_store_set_aside(&o->key, r && r->error && r->why[0] ? r->why : !r ? "it could not be read" : "its header is wrong");
+	srv_load_done(o);
+}
+
+/* ---------------------------------------------------------------- copying into the module's memory */
+
+static int copy_parts(int from, u8 *to, u64 size)
+{
+	off_t at = 0, end;
+
+	while ((at = lseek(from, at, SEEK_DATA)) >= 0 && (u64)at < size) {
+		end = lseek(from, at, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		while (at < end) {
+			ssize_t n = pread(from, to + at, MIN((u64)(end - at), 1u << 20), at);
+
+			if (n <= 0)
+				return n ? -errno : -EIO;
+			at += n;
+		}
+	}
+	return at < 0 && errno != ENXIO ? -errno : 0;
+}
+
+static void copier_child(struct srv_object *o, int channel, int from)
+{
+	s32 result = copy_parts(from, o->map, o->head.size);
+
+	if (send(channel, &result, sizeof(result), MSG_NOSIGNAL) < 0)
+		_exit(5);
+	_exit(0);
+}
+
+int srv_copy_start(struct srv_object *o, int fd)
+{
+	struct job *j = new_job(COPY, o);
+	pid_t pid = -EAGAIN;
+
+	if (j) {
+		madvise(o->map, o->head.size, MADV_DOFORK);
+		pid = begin(j, &fd, 1, DISK_TIME);
+		if (!pid) {
+			if (srv_confine(SRV_LOADER, SLOT_JOBS + j->slot))
+				_exit(4);
+			copier_child(o, 3, 4);
+		}
+		madvise(o->map, o->head.size, MADV_DONTFORK);
+	}
+	close(fd);
+	if (pid < 0) {
+		if (j)
+			end(j);
+		srv_object_unmap(o);
+		return pid;
+	}
+	o->state = SRV_LOADING;
+	return 0;
+}
+
+static void finish_copy(struct srv_object *o, int err)
+{
+	if (!err) {
+		o->state = SRV_READY;
+		srv_count.loads++;
+	} else {
+		srv_log(SRV_WARN, "the object of %s cannot be copied: %s", o->name, strerror(-err));
+		srv_object_unmap(o);
+		o->state = SRV_WANTED;
+	}
 	srv_load_done(o);
 }
 
@@ -683,6 +755,9 @@ static void finish(struct job *j, const void *result, ssize_t n)
 		break;
 	case LOAD:
 		finish_load(j, n == sizeof(struct load_result) ? result : NULL);
+		break;
+	case COPY:
+		finish_copy(j->object, n == sizeof(s32) ? *(const s32 *)result : -EIO);
 		break;
 	case SAVE:
 		finish_save(j, n == sizeof(s32) ? *(const s32 *)result : -EIO);

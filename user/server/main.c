@@ -34,6 +34,8 @@ static const char help[] =
 	"  --cache-size=SIZE      most bytes of them on disk (K, M, G; default 4G)\n"
 	"  --memory-limit=SIZE    most bytes of them in memory (default: a quarter of it, at most 4G)\n"
 	"  --workers=N            translating processes at a time (default: one a CPU, at least 2)\n"
+	"  --device=WHICH         the kernel module's device: auto (the default: where it is, for the system's server), none, or its path\n"
+	"  --runtime=PATH         what the module runs programs with (default: dragoman-rt beside this program)\n"
 	"  --ahead=WHAT           what to translate before it is asked for: all, reached, none (default all)\n"
 	"  --idle-exit=SECONDS    end after that long without clients (default 60 with --user; 0: never)\n"
 	"  --worker-user=UID      first of the user ids of the confined children, when started as root\n"
@@ -100,13 +102,20 @@ static void copy_path(char *to, size_t room, const char *from)
 	strcpy(to, from);
 }
 
-enum { FOREGROUND = 256, USER, SOCKET, CACHE_DIR, CACHE_SIZE, MEMORY, WORKERS, AHEAD, IDLE, WORKER_USER, WORKER_IDLE, VERSION, HELP };
+static void set_device(const char *s)
+{
+	if (s[0] != '/' && strcmp(s, "auto") && strcmp(s, "none"))
+		die("--device=%s: write auto, none or an absolute path", s);
+	copy_path(srv_opt.device, sizeof(srv_opt.device), s);
+}
+
+enum { FOREGROUND = 256, USER, SOCKET, CACHE_DIR, CACHE_SIZE, MEMORY, WORKERS, AHEAD, IDLE, WORKER_USER, WORKER_IDLE, DEVICE, RUNTIME, VERSION, HELP };
 
 static const struct option options[] = {
 	{ "foreground", 0, NULL, FOREGROUND }, { "user", 0, NULL, USER }, { "socket", 1, NULL, SOCKET }, { "cache-dir", 1, NULL, CACHE_DIR },
 	{ "cache-size", 1, NULL, CACHE_SIZE }, { "memory-limit", 1, NULL, MEMORY }, { "workers", 1, NULL, WORKERS },
 	{ "ahead", 1, NULL, AHEAD }, { "idle-exit", 1, NULL, IDLE }, { "worker-user", 1, NULL, WORKER_USER },
-	{ "worker-idle", 1, NULL, WORKER_IDLE }, { "version", 0, NULL, VERSION }, { "help", 0, NULL, HELP }, { 0 },
+	{ "worker-idle", 1, NULL, WORKER_IDLE }, { "device", 1, NULL, DEVICE }, { "runtime", 1, NULL, RUNTIME }, { "version", 0, NULL, VERSION }, { "help", 0, NULL, HELP }, { 0 },
 };
 
 static void defaults(void)
@@ -117,7 +126,7 @@ static void defaults(void)
 	srv_opt = (struct srv_options){
 		.user = geteuid() != 0, .cache_size = 4ull << 30, .memory_limit = MIN(memory / 4, 4ull << 30),
 		.workers = (unsigned)MAX(cpus, 2), .idle_exit = ~0u, .worker_idle = 3, .ahead = SRV_AHEAD_ALL,
-		.set_uid = geteuid() == 0, .worker_uid = WORKER_UID,
+		.set_uid = geteuid() == 0, .worker_uid = WORKER_UID, .device = "auto",
 	};
 }
 
@@ -134,6 +143,8 @@ static void parse(int argc, char **argv, bool *cache_given)
 			copy_path(srv_opt.cache_dir, sizeof(srv_opt.cache_dir), optarg);
 			*cache_given = true;
 			break;
+		case DEVICE: set_device(optarg); break;
+		case RUNTIME: copy_path(srv_opt.runtime, sizeof(srv_opt.runtime), optarg); break;
 		case CACHE_SIZE: srv_opt.cache_size = size_of(optarg); break;
 		case MEMORY: srv_opt.memory_limit = size_of(optarg); break;
 		case WORKERS: srv_opt.workers = MAX(number_of(optarg, 128), 1u); break;
@@ -357,6 +368,7 @@ int main(int argc, char **argv)
 	default_places(cache_given);
 	make_absolute(srv_opt.socket, sizeof(srv_opt.socket));
 	make_absolute(srv_opt.cache_dir, sizeof(srv_opt.cache_dir));
+	make_absolute(srv_opt.runtime, sizeof(srv_opt.runtime));
 	umask(0077);
 	dir = socket_dir();
 	lock(dir);

@@ -50,11 +50,11 @@ static bool same_key(const struct obj_key *a, const struct obj_key *b)
 	return !memcmp(a->digest, b->digest, 32) && a->features == b->features && !memcmp(a->translator, b->translator, 32);
 }
 
-struct srv_object *srv_object_find(const struct obj_key *key)
+struct srv_object *srv_object_find(const struct obj_key *key, bool device)
 {
 	struct srv_object *o = bucket[hash(key)];
 
-	while (o && !same_key(&o->key, key))
+	while (o && !(o->device == device && same_key(&o->key, key)))
 		o = o->next;
 	return o;
 }
@@ -66,10 +66,10 @@ struct srv_object *srv_object_by_id(u32 id)
 	return o && o->id == id ? o : NULL;
 }
 
-struct srv_object *srv_object_get(const struct obj_key *key)
+struct srv_object *srv_object_get(const struct obj_key *key, bool device)
 {
 	static u32 ids;
-	struct srv_object *o = srv_object_find(key);
+	struct srv_object *o = srv_object_find(key, device);
 
 	if (o)
 		return o;
@@ -81,7 +81,7 @@ struct srv_object *srv_object_get(const struct obj_key *key)
 	do
 		ids++;
 	while (!ids || by_id[ids % SRV_MAX_OBJECTS]);
-	*o = (struct srv_object){ .key = *key, .id = ids, .fd = -1, .file = -1, .last_used = srv_now() };
+	*o = (struct srv_object){ .key = *key, .id = ids, .device = device, .fd = -1, .file = -1, .last_used = srv_now() };
 	o->crashes = srv_crashes_get(key->digest);
 	if (o->crashes >= SRV_MAX_CRASHES)
 		o->state = SRV_NEVER;
@@ -91,6 +91,15 @@ struct srv_object *srv_object_get(const struct obj_key *key)
 	o->place = srv_nobjects;
 	srv_objects[srv_nobjects++] = o;
 	return o;
+}
+
+void srv_object_unmap(struct srv_object *o)
+{
+	if (o->map)
+		munmap(o->map, o->head.size);
+	o->map = NULL;
+	if (o->device)
+		srv_device_retire(o);
 }
 
 /* Only without a worker, a job or somebody who waits. */
@@ -104,8 +113,7 @@ void srv_object_drop(struct srv_object *o)
 	by_id[o->id % SRV_MAX_OBJECTS] = NULL;
 	srv_objects[o->place] = srv_objects[--srv_nobjects];
 	srv_objects[o->place]->place = o->place;
-	if (o->map)
-		munmap(o->map, o->head.size);
+	srv_object_unmap(o);
 	if (o->fd >= 0)
 		close(o->fd);
 	if (o->file >= 0)
@@ -140,6 +148,15 @@ static int read_only(int fd)
 	return ro;
 }
 
+static void take_memory(struct srv_object *o, const struct dragoman_object *head, void *map)
+{
+	o->head = *head;
+	o->map = map;
+	o->disk_publish = o->seen_publish = head->publish;
+	o->last_used = srv_now();
+	srv_profile_load(o);
+}
+
 /* Maps and seals fd, which has its size, and makes o ready. fd is closed or kept in o. */
 static int make_ready(struct srv_object *o, const struct dragoman_object *head, int fd)
 {
@@ -155,14 +172,35 @@ static int make_ready(struct srv_object *o, const struct dragoman_object *head, 
 		return err;
 	}
 	memcpy(map, head, sizeof(*head));
-	o->head = *head;
-	o->map = map;
 	o->fd = read_only(fd);
 	o->state = SRV_READY;
-	o->disk_publish = o->seen_publish = head->publish;
-	o->last_used = srv_now();
-	srv_profile_load(o);
+	take_memory(o, head, map);
 	return 0;
+}
+
+/*
+ * The same with the module's memory, which nobody can map writable who lacks the descriptor; so it is not kept. The header is left
+ * to the caller, as is o->state.
+ */
+static int make_device(struct srv_object *o, const struct dragoman_object *head)
+{
+	int fd = srv_device_create(o, head->size), err = 0;
+	void *map;
+
+	if (fd < 0)
+		return fd;
+	map = mmap(NULL, head->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (map == MAP_FAILED || madvise(map, head->size, MADV_DONTFORK))
+		err = -errno;
+	close(fd);
+	if (!err) {
+		take_memory(o, head, map);
+		return 0;
+	}
+	if (map != MAP_FAILED)
+		munmap(map, head->size);
+	srv_device_retire(o);
+	return err;
 }
 
 /* The key decides, not what a file or a child says. */
@@ -182,7 +220,15 @@ int srv_object_create(struct srv_object *o, const struct dragoman_object *head)
 {
 	int err = check(o, head), fd;
 
-	if (err)
+	if (!err && o->device) {
+		err = make_device(o, head);
+		if (!err) {
+			memcpy(o->map, head, sizeof(*head));
+			o->state = SRV_READY;
+			srv_count.creates++;
+		}
+	}
+	if (err || o->device)
 		return err;
 	fd = srv_memfd("dragoman-object");
 	if (fd < 0)
@@ -207,11 +253,13 @@ int srv_object_adopt(struct srv_object *o, const struct dragoman_object *head, i
 		close(fd);
 		return err;
 	}
-	err = make_ready(o, head, fd);
-	if (err)
-		return err;
 	o->ahead_done = head->complete;
-	return 0;
+	if (!o->device)
+		return make_ready(o, head, fd);
+	err = make_device(o, head);
+	if (err)
+		close(fd);
+	return err ? err : srv_copy_start(o, fd);
 }
 
 static u32 published(const struct srv_object *o)
@@ -270,6 +318,18 @@ bool srv_objects_dirty(void)
 	return any_dirty;
 }
 
+/*
+ * What the header says that is used. The module does not tell what is; a worker that lies spoils the account, and can fill no more than
+ * the module's mount holds.
+ */
+static u64 said_memory(const struct srv_object *o)
+{
+	const struct dragoman_object *h = o->map;
+
+	return MIN(DRAGOMAN_OBJECT_HEADER + (u64)h->hot_used + h->cold_used + h->pool_used + h->meta_used + h->nregions * 56ull + h->ninsns * 4ull,
+		   o->head.size);
+}
+
 static void measure(struct srv_object *o)
 {
 	struct stat st;
@@ -277,6 +337,8 @@ static void measure(struct srv_object *o)
 	o->memory = 0;
 	if (o->fd >= 0 && !fstat(o->fd, &st))
 		o->memory = (u64)st.st_blocks * 512;
+	else if (o->device && o->map)
+		o->memory = said_memory(o);
 	if (o->file >= 0)
 		o->memory += o->file_size;
 }

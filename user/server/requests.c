@@ -13,6 +13,7 @@
 #include "server/server.h"
 
 #define DEADLINE 20		/* ms: then the answer is LATER; runtimes wait a little longer */
+#define PATIENT 60000		/* ms: the same, for who waits for nothing else meanwhile */
 #define PROGRESS 200		/* ms between messages of TRANSLATE */
 #define MAX_REQUESTS 1024	/* that wait */
 #define MAX_USERS 512
@@ -161,9 +162,9 @@ static int answer_error(struct srv_client *c, int error)
 /* ---------------------------------------------------------------- finding objects */
 
 /* Devices without a block device behind them can be made by users: what one shows is believed for him only. */
-static u32 domain_of(const struct srv_file *f)
+u32 srv_file_domain(const struct srv_file *f)
 {
-	return f->id.dev >> 32 ? 0 : f->user->uid + 1;
+	return f->id.dev >> 32 ? 0 : f->trusted ? 1 : f->user->uid + 1;
 }
 
 static enum srv_ahead ahead_of(const struct srv_object *o)
@@ -278,7 +279,7 @@ static void look_up(struct request *r, struct wanted *w)
 	w->status = DRG_NEVER;
 	if (w->file.error || w->file.id.size > SRV_MAX_FILE || w->file.id.size < 64)
 		return;
-	w->domain = domain_of(&w->file);
+	w->domain = srv_file_domain(&w->file);
 	id = srv_ident_find(&w->file.id, w->domain);
 	if (id && id->never)
 		return;
@@ -292,7 +293,7 @@ static void look_up(struct request *r, struct wanted *w)
 	}
 	memcpy(key.digest, id->digest, 32);
 	memcpy(key.translator, srv_translator, 32);
-	o = srv_object_get(&key);
+	o = srv_object_get(&key, w->file.device);
 	w->status = DRG_LATER;
 	if (!o)
 		return;
@@ -305,16 +306,18 @@ void srv_read_done(const struct drg_file *asked, const struct drg_file *found, u
 	for (struct request *r = first; r; r = r->next)
 		for (unsigned i = 0; i < r->nfiles; i++) {
 			struct wanted *w = &r->w[i];
+			struct srv_object *mine;
 
 			if (w->status != -1 || !w->reading || w->domain != domain || !same_file(&w->file.id, asked) ||
 			    (o && o->key.features != r->features))
 				continue;
 			w->file.id = *found;
 			w->reading = false;
-			if (o)
-				hold(w, o);
+			mine = o && o->device != w->file.device ? srv_object_get(&o->key, w->file.device) : o;
+			if (mine)
+				hold(w, mine);
 			else
-				w->status = DRG_NEVER;
+				w->status = o ? DRG_LATER : DRG_NEVER;
 		}
 	srv_requests_progress();
 }
@@ -432,7 +435,7 @@ static int attach(struct srv_client *c, const struct drg_attach *m, struct srv_f
 		return 0;
 	}
 	*r = now;
-	r->deadline = srv_now() + DEADLINE;
+	r->deadline = srv_now() + (c->patient ? PATIENT : DEADLINE);
 	add_request(r);
 	return 0;
 }
@@ -502,7 +505,7 @@ static int miss(const struct drg_miss *m, size_t n)
 	srv_count.misses++;
 	srv_count.miss_pcs += m->n;
 	o = m->generation == srv_generation ? srv_object_by_id(m->object) : NULL;
-	if (o && o->state == SRV_READY)
+	if (o && o->state == SRV_READY && !o->device)
 		srv_object_misses(o, m->pc, m->n);
 	return 0;
 }

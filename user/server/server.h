@@ -7,6 +7,7 @@
  *   objects.c     the table of objects, memory       jobs.c        children that read, load and save
  *   workers.c     which object has a worker          worker.c      what a worker does
  *   ident.c       file identity -> digest            store.c       the cache directory
+ *   transport_device.c  the kernel module's requests
  *   profile.c     what was asked for, per file       ahead.c       where functions start
  *   confine.c     what a child may do                gate.c        receives descriptors from those who are not trusted
  *   status.c      JSON                               log.c         a line per event
@@ -33,6 +34,8 @@ struct srv_options {
 	bool system_wide;		/* listens on the abstract socket too */
 	char socket[108];
 	char cache_dir[3000];
+	char device[256];		/* of the module: a path, auto or none */
+	char runtime[2048];		/* for the module; empty: beside this program */
 	u64 cache_size, memory_limit;	/* bytes */
 	unsigned workers;
 	unsigned idle_exit;		/* seconds; 0: never */
@@ -103,14 +106,19 @@ struct srv_file {
 	struct drg_file id;
 	int error;			/* identification failed */
 	struct srv_user *user;		/* who gave it */
+	bool device;			/* from the module: for objects in its memory */
+	bool trusted;			/* the module says that it is root's, as is its file system */
 };
 int srv_file_identify(int fd, struct drg_file *id);
 void srv_file_close(struct srv_file *f);
+u32 srv_file_domain(const struct srv_file *f);	/* who believes what this file shows; requests.c */
 
 /* Reads the file: takes it over, in any case. Several that want the same (identity, domain, features) share one. 0 or -errno. */
 int srv_read_start(struct srv_file *f, u32 domain, u64 features, struct srv_object *for_object);
 bool srv_read_pending(const struct drg_file *id, u32 domain, u64 features);
 int srv_load_start(struct srv_object *o, int disk_fd);
+/* Fills the memory of an object for the device from a memfd, which is taken over in any case. */
+int srv_copy_start(struct srv_object *o, int fd);
 int srv_save_start(struct srv_object *o);
 unsigned srv_jobs_count(void);
 unsigned srv_jobs_saving(void);
@@ -134,6 +142,8 @@ struct srv_object {
 	struct srv_object *next;	/* hash chain */
 	struct obj_key key;
 	u32 id;
+	bool device;			/* its memory is the module's, not a memfd */
+	u32 device_id;			/* the module's number; 0: no memory yet */
 	unsigned place;			/* in srv_objects */
 	enum srv_state state;
 	char name[64];
@@ -159,6 +169,9 @@ struct srv_object {
 	u64 attaches, misses;
 	u32 pending[SRV_MAX_PENDING];	/* misses that no worker has got */
 	unsigned npending;
+	u32 sent[SRV_MAX_PENDING];	/* misses that its worker got last */
+	unsigned nsent, again;		/* again: how often they were sent without anything being published */
+	u32 again_publish;
 	u32 *profile;			/* pcs asked for, in order of arrival; of this and earlier runs */
 	unsigned nprofile, profile_room, profile_saved;
 };
@@ -166,14 +179,16 @@ struct srv_object {
 extern struct srv_object *srv_objects[SRV_MAX_OBJECTS];	/* those there are, in no order */
 extern unsigned srv_nobjects;
 
-struct srv_object *srv_object_find(const struct obj_key *key);
+struct srv_object *srv_object_find(const struct obj_key *key, bool device);
 struct srv_object *srv_object_by_id(u32 id);
-struct srv_object *srv_object_get(const struct obj_key *key);	/* finds or makes; NULL: too many */
+struct srv_object *srv_object_get(const struct obj_key *key, bool device);	/* finds or makes; NULL: too many */
 void srv_object_drop(struct srv_object *o);
 /* Makes the memory of an empty object. */
 int srv_object_create(struct srv_object *o, const struct dragoman_object *head);
-/* Takes the memory that a loader filled: fd is taken over in any case. */
+/* Takes the memory that a loader filled: fd is taken over in any case. An object for the device is still SRV_LOADING then: it is copied. */
 int srv_object_adopt(struct srv_object *o, const struct dragoman_object *head, int fd);
+/* Gives back the memory of an object whose copy failed. */
+void srv_object_unmap(struct srv_object *o);
 int srv_memfd(const char *name);
 void srv_object_misses(struct srv_object *o, const u32 *pc, unsigned n);
 u64 srv_objects_memory(void);	/* bytes, as of the last tick */
@@ -208,6 +223,7 @@ struct srv_worker {
 	enum srv_ahead ahead;		/* how far it goes */
 	u32 seen_seq;
 	u64 cpu_at_seq;			/* ms of its CPU time when seen_seq was new */
+	u32 sent;			/* places that it got */
 	u64 started;
 };
 void srv_workers_run(void);		/* starts those that are wanted, as far as there is room */
@@ -226,6 +242,7 @@ struct srv_work {
 	const u32 *profile;
 	unsigned nprofile;
 	enum srv_ahead ahead;
+	bool tell;			/* whenever all places that came are done */
 	int channel;
 };
 void srv_worker_main(const struct srv_work *w) __attribute__((noreturn));
@@ -298,6 +315,7 @@ struct srv_user {
 	u64 second;			/* of what follows */
 	unsigned requests, new_files;
 	u64 banned_until;
+	u64 slow_until;			/* ns: transport_device.c */
 	bool used;
 };
 struct srv_user *srv_user_get(uid_t uid);	/* NULL: too many users */
@@ -305,6 +323,7 @@ struct srv_user *srv_user_get(uid_t uid);	/* NULL: too many users */
 struct srv_client {
 	uid_t uid;
 	struct srv_user *user;
+	bool patient;			/* ATTACH is answered when it is settled, however long that takes */
 	/* Sends an answer; fds stay the caller's. -errno: the client is gone or does not read. */
 	int (*answer)(struct srv_client *c, const void *msg, size_t n, const int *fds, unsigned nfds);
 	void (*end)(struct srv_client *c);	/* closes it, later */
@@ -357,7 +376,15 @@ struct srv_transport {
 	unsigned (*clients)(void);
 	void (*after_events)(void);	/* nothing of this round's events is used any more */
 };
-extern const struct srv_transport srv_transport_socket;
+extern const struct srv_transport srv_transport_socket, srv_transport_device;
+
+/* --- transport_device.c, for objects in the module's memory */
+int srv_device_create(struct srv_object *o, u64 size);	/* a descriptor to map, or -errno; sets o->device_id */
+void srv_device_retire(struct srv_object *o);
+/* o's worker has published; all: it is through with what it got. Or o's state has changed. */
+void srv_device_progress(struct srv_object *o, bool all);
+void srv_device_requeue(struct srv_object *o);		/* o's worker has ended */
+void srv_device_status(FILE *f);
 
 /* --- gate.c */
 /* Has the gate of c's user take the message that waits at socket conn. Then srv_gate_done of the transport is called. 0 or -errno. */

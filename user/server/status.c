@@ -33,6 +33,7 @@ static void object(FILE *f, const struct srv_object *o, const char *sep)
 
 	fprintf(f, "%s\n    {\"name\": \"%s\", \"digest\": \"%s\", \"features\": \"%#llx\", \"state\": \"%s\"", sep, o->name,
 		srv_hex(digest, o->key.digest, 32), U(o->key.features), states[o->state]);
+	fprintf(f, ", \"device\": %s", o->device ? "true" : "false");
 	fprintf(f, ", \"attached\": %llu, \"misses\": %llu, \"memory\": %llu, \"crashes\": %u, \"complete\": %s, \"profile\": %u",
 		U(o->attaches), U(o->misses), U(o->memory), o->crashes, o->ahead_done ? "true" : "false", o->nprofile);
 	if (h)
@@ -91,6 +92,7 @@ int srv_status_write(FILE *f)
 		U(srv_count.evicted_memory));
 	fprintf(f, "  \"workers\": {\"running\": %u, \"limit\": %u},\n  \"jobs\": %u,\n  \"gates\": %u,\n  \"identities\": %u,\n  \"clients\": %u,\n",
 		srv_workers_count(), srv_opt.workers, srv_jobs_count(), srv_gates_count(), srv_ident_count(), srv_transport_socket.clients());
+	srv_device_status(f);
 	counters(f);
 	objects(f);
 	unsupported(f);

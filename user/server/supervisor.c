@@ -266,7 +266,7 @@ static void idle_exit(u64 now)
 	if (!srv_opt.idle_exit || ending)
 		return;
 	since = MAX(since, MAX(srv_started, srv_last_request));
-	if (srv_transport_socket.clients() || srv_workers_count() || srv_jobs_count())
+	if (srv_transport_socket.clients() || srv_transport_device.clients() || srv_workers_count() || srv_jobs_count())
 		since = now;
 	if (now - since >= srv_opt.idle_exit * 1000ull) {
 		srv_log(SRV_INFO, "idle for %u s", srv_opt.idle_exit);
@@ -288,6 +288,7 @@ static void tick(u64 now)
 		srv_objects_tick(now);
 		srv_gates_tick(now);
 		srv_transport_socket.tick(now);
+		srv_transport_device.tick(now);
 		save_idents(now);
 		idle_exit(now);
 		watchdog(now);
@@ -298,7 +299,7 @@ static int timeout(u64 now)
 {
 	u64 at = MIN(wake_at, srv_requests_deadline());
 
-	if (busy() || srv_transport_socket.clients())
+	if (busy() || srv_transport_socket.clients() || srv_transport_device.clients())
 		at = MIN(at, last_tick + TICK);
 	if (at == ~0ull)
 		return -1;
@@ -336,6 +337,8 @@ int srv_loop(void)
 
 	if (!err)
 		err = srv_transport_socket.start();
+	if (!err)
+		err = srv_transport_device.start();
 	if (err)
 		return err;
 	notify("READY=1");
@@ -362,9 +365,11 @@ int srv_loop(void)
 		tick(srv_now());
 		srv_workers_run();
 		srv_transport_socket.after_events();
+		srv_transport_device.after_events();
 	}
 	srv_requests_end();
 	save_idents(srv_now());
 	srv_transport_socket.stop();
+	srv_transport_device.stop();
 	return 0;
 }

@@ -293,7 +293,7 @@ static void add(int fd)
 		refuse_connection(fd, cred.uid, err ? err : -ENOMEM);
 		return;
 	}
-	*c = (struct conn){ .c = { cred.uid, u, answer, end }, .s = { fd, on_conn }, .last = srv_now() };
+	*c = (struct conn){ .c = { .uid = cred.uid, .user = u, .answer = answer, .end = end }, .s = { fd, on_conn }, .last = srv_now() };
 	srv_count.connections++;
 	u->conns++;
 	conns[nconns++] = c;

@@ -28,6 +28,7 @@ struct worker {
 	struct obj_writer *writer;
 	u32 queue[QUEUE];
 	u32 head, tail;
+	u32 got;			/* places that have come */
 	int credit;			/* regions that may still be made at normal priority */
 	bool idle_priority;
 	bool full;
@@ -60,6 +61,7 @@ static bool receive(struct worker *k, int wait)
 	while ((n = recv(k->w->channel, pc, sizeof(pc), MSG_DONTWAIT)) > 0) {
 		enqueue(k, pc, n / sizeof(*pc));
 		k->w->page->served += n / sizeof(*pc);
+		k->got += n / sizeof(*pc);
 		if (k->idle_priority)	/* the supervisor raises a worker that it sends something to */
 			k->idle_priority = sched_getscheduler(0) == SCHED_IDLE;
 	}
@@ -120,6 +122,14 @@ static bool next_ahead(struct worker *k, u32 *pc)
 	return true;
 }
 
+/* All places that have come are done. */
+static void tell(const struct worker *k)
+{
+	u32 done = k->got;
+
+	send(k->w->channel, &done, sizeof(done), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* One step; false: nothing to do. */
 static bool step(struct worker *k)
 {
@@ -131,6 +141,8 @@ static bool step(struct worker *k)
 		pc = k->queue[k->head++ % QUEUE];
 		translate(k, pc);
 		k->credit = CLOSURE_EACH;
+		if (k->w->tell && k->head == k->tail)
+			tell(k);
 		return true;
 	}
 	if (k->full)
@@ -152,13 +164,11 @@ static bool step(struct worker *k)
 
 static void finished(struct worker *k)
 {
-	static const u8 byte = 1;
-
 	if (k->w->ahead == SRV_AHEAD_ALL && !k->full && !k->h->complete)
 		__atomic_store_n(&k->h->complete, 1, __ATOMIC_RELEASE);
 	k->w->page->ahead_done = 1;
 	phase(k, SRV_IDLE);
-	send(k->w->channel, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	tell(k);
 }
 
 static void loop(struct worker *k)
@@ -190,6 +200,9 @@ void srv_worker_main(const struct srv_work *w)
 	w->page->pc = ~0u;
 	k.writer = obj_writer_open(memory, h, guest_find(h->machine, 2, 1), w->file, w->file_size);
 	enqueue(&k, w->first, w->nfirst);
+	k.got = w->nfirst;
+	if (w->tell && k.head == k.tail)
+		tell(&k);
 	loop(&k);
 	_exit(0);
 }

@@ -116,6 +116,29 @@ static void ended_badly(struct srv_object *o, const struct srv_worker *w, int st
 		     sig ? sig : WEXITSTATUS(status));
 }
 
+/* Hands o's misses on, to be remembered until the worker ends. */
+static void sent(struct srv_object *o)
+{
+	memcpy(o->sent, o->pending, o->npending * sizeof(o->pending[0]));
+	o->nsent = o->npending;
+	o->worker->sent += o->npending;
+	o->npending = 0;
+}
+
+/* What was sent to a worker that ended before it got there. Not for ever: a place may never come (the object is full). */
+static void send_again(struct srv_object *o)
+{
+	struct dragoman_object *h = o->map;
+	unsigned n = o->nsent;
+
+	o->nsent = 0;
+	if (h->publish != o->again_publish)
+		o->again = 0;
+	o->again_publish = h->publish;
+	if (n && o->again++ < 3)
+		srv_object_misses(o, o->sent, n);
+}
+
 static void reaped(void *ctx, int status)
 {
 	struct srv_worker *w = ctx;
@@ -131,7 +154,11 @@ static void reaped(void *ctx, int status)
 		took_stock(o, w);
 		if (!w->killed && status)
 			ended_badly(o, w, status);
+		if (o->state == SRV_READY)
+			send_again(o);
 		srv_requests_progress();
+		if (o->device)
+			srv_device_requeue(o);
 		srv_object_check_write_back(o);
 	}
 	munmap(w->page, sizeof(*w->page));
@@ -142,17 +169,19 @@ static void reaped(void *ctx, int status)
 static void on_channel(struct srv_source *s, u32 events)
 {
 	struct srv_worker *w = container_of(s, struct srv_worker, channel);
-	u8 byte[64];
+	u32 done, last = ~0u;
 
 	(void)events;
-	while (recv(s->fd, byte, sizeof(byte), MSG_DONTWAIT) > 0)
-		;
+	while (recv(s->fd, &done, sizeof(done), MSG_DONTWAIT) == sizeof(done))
+		last = done;
 	if (events & (EPOLLHUP | EPOLLERR))
 		srv_unwatch(s);		/* its death comes as a signal */
 	if (w->object) {
 		took_stock(w->object, w);
 		look = true;
 		srv_requests_progress();
+		if (w->object->device)
+			srv_device_progress(w->object, last == w->sent);
 	}
 }
 
@@ -179,7 +208,7 @@ void srv_worker_misses(struct srv_object *o)
 		raise_priority(w->pid);
 	}
 	if (send(w->channel.fd, o->pending, o->npending * sizeof(o->pending[0]), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		o->npending = 0;
+		sent(o);
 }
 
 void srv_worker_stop(struct srv_object *o)
@@ -195,7 +224,7 @@ static void child(struct srv_object *o, struct srv_worker *w)
 {
 	struct srv_work work = {
 		.map = o->map, .page = w->page, .first = o->pending, .nfirst = o->npending, .profile = o->profile,
-		.nprofile = o->nprofile, .ahead = w->ahead, .channel = 3, .file_size = o->file_size,
+		.nprofile = o->nprofile, .ahead = w->ahead, .tell = o->device, .channel = 3, .file_size = o->file_size,
 	};
 
 	work.file = mmap(NULL, o->file_size, PROT_READ, MAP_SHARED, 4, 0);
@@ -262,7 +291,7 @@ static void start(struct srv_object *o)
 	workers[slot] = w;
 	nworkers++;
 	o->worker = w;
-	o->npending = 0;
+	sent(o);
 }
 
 /* Somebody's worker ends for one who is waited for: first one that has nothing to do, then one that works ahead. */
