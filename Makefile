@@ -266,6 +266,11 @@ UNITS      := $(wildcard dist/*.service dist/*.socket)
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 COMPLETION ?= $(PREFIX)/share/bash-completion/completions
 LIBEXEC    := $(PREFIX)/libexec/dragoman
+# The module: its sources where dkms looks for them, loaded at boot, its nodes' modes.
+SRCDIR     ?= /usr/src/dragoman-$(VERSION)
+MODULES_LOAD ?= $(PREFIX)/lib/modules-load.d
+UDEV       ?= $(PREFIX)/lib/udev/rules.d
+KMOD_SRCS  := Kbuild $(wildcard kmod/*.[ch]) include/uapi/linux/dragoman.h
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(COMPLETION)
@@ -273,10 +278,18 @@ install: all
 	install -m 755 $(filter-out $(BUILD)/dragoman,$(PROGRAMS)) $(DESTDIR)$(LIBEXEC)/
 	for u in $(UNITS); do sed 's|@LIBEXEC@|$(LIBEXEC)|g' $$u >$(DESTDIR)$(UNITDIR)/$${u##*/} || exit 1; done
 	install -m 644 dist/dragoman.bash-completion $(DESTDIR)$(COMPLETION)/dragoman
+	install -d $(DESTDIR)$(MODULES_LOAD) $(DESTDIR)$(UDEV) $(DESTDIR)$(SRCDIR)
+	install -m 644 dist/modules-load.conf $(DESTDIR)$(MODULES_LOAD)/dragoman.conf
+	install -m 644 dist/70-dragoman.rules $(DESTDIR)$(UDEV)/70-dragoman.rules
+	for f in $(KMOD_SRCS); do install -D -m 644 $$f $(DESTDIR)$(SRCDIR)/$$f || exit 1; done
+	install -m 755 scripts/module-btf.py $(DESTDIR)$(SRCDIR)/module-btf.py
+	sed 's|@VERSION@|$(VERSION)|g' dist/dkms.conf >$(DESTDIR)$(SRCDIR)/dkms.conf
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/dragoman $(addprefix $(DESTDIR)$(LIBEXEC)/,dragoman-rt dragomand dragoman-bpf)
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) $(DESTDIR)$(COMPLETION)/dragoman
+	rm -f $(DESTDIR)$(MODULES_LOAD)/dragoman.conf $(DESTDIR)$(UDEV)/70-dragoman.rules
+	rm -rf $(DESTDIR)$(SRCDIR)
 	-rmdir $(DESTDIR)$(LIBEXEC)
 
 clean:

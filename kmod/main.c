@@ -122,4 +122,5 @@ module_exit(dragoman_exit);
 
 MODULE_DESCRIPTION("Runs foreign Linux programs through the Dragoman translator");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(DRAGOMAN_VERSION);
 MODULE_SOFTDEP("pre: binfmt_misc");

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 export BUILD=${BUILD:-build} LC_ALL=C
 export DRAGOMAN=${DRAGOMAN:-$BUILD/dragoman}
 guest_runner=${GUEST_RUNNER:-$DRAGOMAN run}	# words: GUEST_RUNNER=qemu-aarch64 checks the programs themselves
+export DRAGOMAN_SOCKET=/nonexistent	# no server but those that tests start: see ktap.sh
 limit=${TEST_TIMEOUT:-600}
 logs=$BUILD/check
 passed=0 failed=0 skipped=0

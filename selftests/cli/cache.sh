@@ -67,7 +67,7 @@ settle
 n=$("$d" cache list | grep -c '^[0-9a-f]\{64\} ')
 same "list shows each object" "$(objects)" "$n"
 check "stat counts them" grep -q "^objects: *$n," <<<"$("$d" cache stat)"
-check "verify" "$d" cache verify >/dev/null
+check "verify" quiet "$d" cache verify
 check "verify with the files" grep -q "translated again: [1-9]" <<<"$("$d" cache verify "$root/usr/bin/perl")"
 "$d" cache export "$w/a.zst" >/dev/null
 same "export: exit status" 0 $?
@@ -77,7 +77,7 @@ check "it is a zstd file" [ "$(head -c 4 "$w/a.zst" | od -An -tx1 | tr -d ' ')" 
 stop_server
 export DRAGOMAN_CACHE=$cache
 same "list without the server" "$n" "$("$d" cache list | grep -c '^[0-9a-f]\{64\} ')"
-check "verify without the server" "$d" cache verify >/dev/null
+check "verify without the server" quiet "$d" cache verify
 same "export to a pipe, the same objects" "$n objects written" "$("$d" cache export - 2>&1 >/dev/null)"
 
 # Import elsewhere.
@@ -105,7 +105,7 @@ bad() {
 	got=$("$d" cache -d "$w/third" import "$w/bad" 2>&1 >/dev/null)
 	same "$name: exit status" 1 $?
 	check "$name: says '$word'" says "$word" "$got"
-	check "$name: nothing damaged is taken" "$d" cache -d "$w/third" verify >/dev/null
+	check "$name: nothing damaged is taken" quiet "$d" cache -d "$w/third" verify
 	same "$name: no leftovers" "" "$(find "$w/third" -name '.tmp*')"
 }
 head -c $(($(stat -c %s "$w/a.zst") / 2)) "$w/a.zst" >"$w/bad"; bad "cut archive" "cut off"
@@ -163,10 +163,10 @@ check "verify's exit status" says "status 1" "$got"
 got=$(out "$d" cache -d "$w/other" export "$w/b.zst")
 check "export leaves it out" says "is left out: the checksum is wrong" "$got"
 check "import repairs it" says "1 objects imported" "$("$d" cache -d "$w/other" import "$w/a.zst")"
-check "all right again" "$d" cache -d "$w/other" verify >/dev/null
+check "all right again" quiet "$d" cache -d "$w/other" verify
 # Wrong code under a right checksum: only translating again finds that.
 python3 selftests/faults/damage.py "$victim" code
-check "verify without files cannot see wrong code" "$d" cache -d "$w/other" verify >/dev/null
+check "verify without files cannot see wrong code" quiet "$d" cache -d "$w/other" verify
 check "verify with the files can" fails "$d" cache -d "$w/other" verify "$root/usr/bin" "$root/usr/lib/aarch64-linux-gnu" "$w/tree"
 touch "$w/other/objects/notes.txt"
 check "clear without a server" says "$n objects removed" "$("$d" cache -d "$w/other" clear)"

@@ -45,7 +45,7 @@ faults_begin() {
 	: >"$w/mounts"
 	trap faults_cleanup EXIT
 	chmod 755 "$w"
-	cp -a selftests/faults/workload.sh "$w/"
+	cp -a selftests/faults/libworkload.sh "$w/workload.sh"
 	export DRAGOMAN_SOCKET=$w/run/socket
 	cache=$w/cache
 	mkdir -p "$w/run"
@@ -142,8 +142,15 @@ healthy() {
 }
 
 logged() {
-	local n
-	n=$(grep -cE -- "$3" "$w/log")
+	local n tries=0
+
+	# the server's children may take their time, and the program that asked does not wait for them
+	while n=$(grep -cE -- "$3" "$w/log"); [ "$n" -lt "$2" ] && [ $((tries += 1)) -le 50 ]; do
+		sleep 0.1
+	done
 	same "$1" "$2" "$n"
 	[ "$n" = "$2" ] || tail -n 5 "$w/log" | sed 's/^/# log: /'
 }
+
+# A command for check, of which only the exit status matters (check's own line has to be seen).
+quiet() { "$@" >/dev/null 2>&1; }

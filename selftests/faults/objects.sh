@@ -69,5 +69,5 @@ done
 rm -rf "$cache"; cp -a --sparse=always "$good" "$cache"
 server
 healthy "at the end"
-check "cache verify finds nothing wrong at the end" "$dragoman" cache verify "$program" >/dev/null
+check "cache verify finds nothing wrong at the end" quiet "$dragoman" cache verify "$program"
 finish

@@ -74,7 +74,7 @@ arm64_busybox() {
 
 # The lines of the log that no test may cause. A stall or soft lockup is left out: a loaded host makes those in an
 # emulated machine; a real one ends in the time limit.
-bad_lines='BUG:|BUG at|kernel BUG|WARNING:|Oops|general protection fault|Call Trace|possible recursive locking|possible circular locking|inconsistent lock state|suspicious RCU|KASAN|UBSAN|unreferenced object|refcount_t|bad page state|Bad rss-counter|leaked|Kernel panic|double free|list_(add|del) corruption|sleeping function called|held lock|still in use|Objects remaining'
+bad_lines='BUG:|BUG at|kernel BUG|WARNING:|Oops|general protection fault|Call Trace|possible recursive locking|possible circular locking|inconsistent lock state|suspicious RCU|KASAN|UBSAN|unreferenced object|refcount_t|bad page state|Bad rss-counter|Kernel panic|double free|list_(add|del) corruption|sleeping function called|held lock|still in use|Objects remaining'
 
 # Two runs at a time (a developer's and make check's) share what is built, and nothing else.
 vm_lock() { exec 9>"$vmdir/lock" && flock 9; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * dragoman disable: undoes `dragoman enable`. In: the guest's name; out: our entry gone, those that it had
+ * dragoman disable: undoes `dragoman enable`. In: the guest's name; out: the module's switch off, our entry gone, those that it had
  * displaced on again, nothing of ours in binfmt.d. Says nothing is wrong if it was not enabled.
  */
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "displaced.h"
+#include "module.h"
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
@@ -50,12 +51,33 @@ static int register_again(const char *path, const char *line, void *arg)
 	return 0;
 }
 
+/* 1: it was on; 0: not loaded, or off already; -errno. */
+static int disable_module(const struct cli_guest *g)
+{
+	char name[64];
+	int err;
+
+	snprintf(name, sizeof(name), "guest-%s/enabled", g->name);
+	err = module_unpersist();
+	if (err || module_number(name) != 1)
+		return err;
+	snprintf(name, sizeof(name), "guest-%s/runtime", g->name);
+	err = module_switch(g, false);
+	return err ? err : module_number(name) == 1;
+}
+
 static int disable(const struct cli_guest *g)
 {
 	char name[64], note[PATH_MAX];
-	int err, removed, problem = 0;
+	int err, removed, problem = 0, module = disable_module(g);
 
+	if (module < 0)
+		return failed("the kernel module", module);
+	if (module)
+		printf("the kernel module does not run %s programs any more, until `dragoman enable` or it is loaded again\n", g->name);
 	err = binfmt_mount();
+	if (err && module_loaded())
+		return 0;		/* this kernel may lack it */
 	if (err)
 		return failed("binfmt_misc cannot be mounted", err);
 	binfmt_own_name(g, name, sizeof(name));
@@ -71,7 +93,7 @@ static int disable(const struct cli_guest *g)
 		return failed(g->name, err);
 	snprintf(note, sizeof(note), RUN_DIR "/%s.runtime", g->name);
 	unlink(note);
-	printf("%s programs are %s handed to dragoman\n", g->name, removed ? "not" : "no longer");
+	printf("%s programs are %s handed to dragoman\n", g->name, removed && !module ? "not" : "no longer");
 	return problem ? CLI_FAILED : 0;
 }
 
@@ -99,6 +121,6 @@ const struct cli_command cli_disable = {
 	.run = run,
 	.help =
 	"usage: dragoman disable aarch64\n"
-	"Removes what `dragoman enable` registered, from " PERSIST_DIR " too, and switches the handler on again\n"
-	"whose place it took. Programs that are running go on. As root.\n",
+	"Switches the kernel module off for these programs, removes what `dragoman enable` registered, from " PERSIST_DIR "\n"
+	"too, and switches the handler on again whose place it took. Programs that are running go on. As root.\n",
 };

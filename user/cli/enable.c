@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * dragoman enable: hands a guest's programs to the runtime, by binfmt_misc. In: the guest's name and options;
- * out: an entry "dragoman-<guest>", and what displaced.c remembers.
+ * dragoman enable: hands a guest's programs to the runtime, by the kernel module if it is loaded, else by binfmt_misc. In: the guest's
+ * name and options; out: the module's switch and runtime, or an entry "dragoman-<guest>" and what displaced.c remembers.
  *
  * Flags of the entry: P keeps argv[0]; O passes the program as a descriptor, so that one which may be executed
  * but not read runs; F opens the runtime now, so that it is there in every chroot and container. C, only on
@@ -16,20 +16,22 @@
 
 #include "client.h"
 #include "displaced.h"
+#include "module.h"
 
-enum { REPLACE = 'r', CREDENTIALS = 'c', PERSIST = 'p' };
+enum { REPLACE = 'r', CREDENTIALS = 'c', PERSIST = 'p', BINFMT = 'b' };
 
 static const struct option long_options[] = {
 	{ "replace", no_argument, NULL, REPLACE },
 	{ "credentials", no_argument, NULL, CREDENTIALS },
 	{ "persist", no_argument, NULL, PERSIST },
+	{ "binfmt", no_argument, NULL, BINFMT },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
 struct enable {
 	const struct cli_guest *guest;
-	bool replace, credentials, persist;
+	bool replace, credentials, persist, binfmt;
 };
 
 static int failed(const char *what, int err)
@@ -113,6 +115,14 @@ static void note_runtime(const struct cli_guest *g, const char *runtime)
 	cli_write_file(path, text);
 }
 
+static int warn_in_front(const struct binfmt_entry *e, void *arg)
+{
+	(void)arg;
+	if (e->enabled)
+		printf("warning: '%s' gets them first, for binfmt_misc was loaded after the module; unload the module and load it again\n", e->name);
+	return 0;
+}
+
 /* A registered program has nobody who would start a server for it, as `dragoman run` does. */
 static void mention_server(void)
 {
@@ -122,6 +132,35 @@ static void mention_server(void)
 		close(sock);
 	else
 		puts("no server runs, so each process translates for itself; `systemctl enable --now dragomand.socket` changes that");
+}
+
+/* The module's guests are in front of binfmt_misc's entries, so nobody has to be switched off. */
+static int enable_module(const struct enable *o)
+{
+	const struct cli_guest *g = o->guest;
+	char runtime[PATH_MAX], name[64];
+	int err;
+
+	if (cli_find_runtime(runtime))
+		return CLI_FAILED;
+	err = module_set_runtime(g, runtime);
+	if (!err)
+		err = module_switch(g, true);
+	if (!err && o->persist)
+		err = module_persist();
+	if (err == -EPERM || err == -EACCES)
+		cli_error("enable: the kernel module cannot be told: %s; run it as root", strerror(-err));
+	else if (err)
+		cli_error("enable: the kernel module does not do it: %s; --binfmt does without", strerror(-err));
+	if (err)
+		return CLI_FAILED;
+	binfmt_own_name(g, name, sizeof(name));
+	binfmt_switch(name, "-1");	/* an older entry of ours would only hide what the module counts */
+	printf("%s programs are run by %s, through the kernel module%s\n", g->name, runtime, o->persist ? ", after a reboot too" : "");
+	if (module_behind_binfmt())
+		binfmt_each(g, warn_in_front, NULL);
+	mention_server();
+	return 0;
 }
 
 static int enable(const struct enable *o)
@@ -180,6 +219,9 @@ static int run(int argc, char **argv)
 		case PERSIST:
 			o.persist = true;
 			break;
+		case BINFMT:
+			o.binfmt = true;
+			break;
 		case 'h':
 			return cli_help(&cli_enable);
 		default:
@@ -195,6 +237,8 @@ static int run(int argc, char **argv)
 		cli_error("enable: %s: not an architecture that dragoman translates; aarch64 is", argv[optind]);
 		return CLI_USAGE;
 	}
+	if (!o.binfmt && module_has(o.guest))
+		return enable_module(&o);
 	return enable(&o);
 }
 
@@ -204,10 +248,11 @@ const struct cli_command cli_enable = {
 	.run = run,
 	.help =
 	"usage: dragoman enable aarch64 [OPTIONS]\n"
-	"Registers the runtime with the kernel (binfmt_misc), so that aarch64 programs just run: in shells, chroots\n"
-	"and containers. As root; until the next reboot.\n\n"
+	"Registers the runtime with the kernel, so that aarch64 programs just run: in shells, chroots and containers.\n"
+	"With dragoman's kernel module, if it is loaded, otherwise with binfmt_misc. As root; until the next reboot.\n\n"
+	"  --binfmt       with binfmt_misc, even if the module is loaded\n"
 	"  --replace      switch another handler of these programs off; `dragoman disable` puts it back\n"
-	"  --credentials  setuid programs get their owner's rights (the runtime then runs with them)\n"
-	"  --persist      also after a reboot (a file in " PERSIST_DIR ")\n"
+	"  --credentials  setuid programs get their owner's rights (the runtime then runs with them); always so with the module\n"
+	"  --persist      also after a reboot (a file in " PERSIST_DIR ", or the module loaded at boot)\n"
 	"  --help         this text\n",
 };

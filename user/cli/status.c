@@ -13,9 +13,8 @@
 #include <unistd.h>
 
 #include "displaced.h"
+#include "module.h"
 #include "status.h"
-
-#define MODULE_DIR "/sys/class/misc/dragoman-ctl"
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -80,30 +79,44 @@ static int add_handler(const struct binfmt_entry *e, void *arg)
 	return 0;
 }
 
-static long module_number(const char *guest, const char *name)
-{
-	char path[PATH_MAX], text[32];
-	long n = -1;
-
-	snprintf(path, sizeof(path), MODULE_DIR "/guest-%s/%s", guest, name);
-	if (cli_read_file(path, text, sizeof(text)) > 0)
-		sscanf(text, "%ld", &n);
-	return n;
-}
-
 /* NULL: the module does not know this guest, or is not loaded. */
 static struct json_object *module_guest(const struct cli_guest *g)
 {
-	static const char *const counts[] = { "execs", "refused", "failed" };
+	static const char *const names[] = { "enabled", "runtime", "execs", "refused", "failed" };
 	struct json_object *o;
 
-	if (module_number(g->name, "enabled") < 0)
+	if (!module_has(g))
 		return NULL;
 	o = json_object_new_object();
-	json_object_object_add(o, "enabled", json_object_new_boolean(module_number(g->name, "enabled") == 1));
-	json_object_object_add(o, "runtime", json_object_new_boolean(module_number(g->name, "runtime") == 1));
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
-		json_object_object_add(o, counts[i], json_object_new_int64(module_number(g->name, counts[i])));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char path[128];
+		long long n;
+
+		snprintf(path, sizeof(path), "guest-%s/%s", g->name, names[i]);
+		n = module_number(path);
+		json_object_object_add(o, names[i], i < 2 ? json_object_new_boolean(n == 1) : json_object_new_int64(n));
+	}
+	return o;
+}
+
+/* NULL: not loaded. */
+static struct json_object *module_totals(void)
+{
+	static const char *const names[] = {
+		"sessions", "images", "objects", "queued", "taken", "answered", "requeued", "mapped", "timeouts", "refused",
+	};
+	struct json_object *o;
+	char text[64];
+
+	if (!module_loaded())
+		return NULL;
+	o = json_object_new_object();
+	module_version(text, sizeof(text));
+	json_object_object_add(o, "version", json_object_new_string(text));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(text, sizeof(text), "stats/%s", names[i]);
+		json_object_object_add(o, names[i], json_object_new_int64(module_number(text)));
+	}
 	return o;
 }
 
@@ -142,7 +155,7 @@ static struct json_object *collect(void)
 	for (const struct cli_guest *g = cli_guests; g->name; g++)
 		json_object_array_add(guests, guest_status(g));
 	json_object_object_add(o, "version", json_object_new_string(DRAGOMAN_VERSION));
-	json_object_object_add(o, "module", json_object_new_string(access(MODULE_DIR, F_OK) ? "not loaded" : "loaded"));
+	json_object_object_add(o, "module", module_totals());
 	json_object_object_add(o, "binfmt_misc", json_object_new_string(binfmt_state()));
 	json_object_object_add(o, "guests", guests);
 	json_object_object_add(o, "server", status_server());
@@ -187,12 +200,26 @@ static void print_guest(struct json_object *g)
 		printf("    warning: several handlers are on; the one registered last gets the programs\n");
 }
 
+static void print_module(struct json_object *m)
+{
+	if (!m) {
+		puts("module: not loaded");
+		return;
+	}
+	printf("module: loaded%s%s, %lld programs have a session, %lld files and %lld code objects\n", *status_text(m, "version") ? ", version " : "",
+	       status_text(m, "version"), (long long)status_number(m, "sessions"), (long long)status_number(m, "images"),
+	       (long long)status_number(m, "objects"));
+	printf("  requests: %lld, answered %lld, queued again %lld, timed out %lld, refused %lld\n", (long long)status_number(m, "queued"),
+	       (long long)status_number(m, "answered"), (long long)status_number(m, "requeued"), (long long)status_number(m, "timeouts"),
+	       (long long)status_number(m, "refused"));
+}
+
 static void print(struct json_object *o)
 {
 	const char *binfmt = status_text(o, "binfmt_misc");
 	struct json_object *guests = status_member(o, "guests");
 
-	printf("module: %s\n", status_text(o, "module"));
+	print_module(status_member(o, "module"));
 	printf("binfmt_misc: %s\n", !strcmp(binfmt, "off") ? "switched off (echo 1 > " BINFMT_DIR "/status switches it on)" : binfmt);
 	for (size_t i = 0; i < json_object_array_length(guests); i++)
 		print_guest(json_object_array_get_idx(guests, i));

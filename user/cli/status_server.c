@@ -131,6 +131,17 @@ static void print_cache(struct json_object *s)
 		       (long long)status_number(s, "crashes"), (long long)status_number(s, "set_aside"));
 }
 
+/* What the module's programs asked. A server that does not know devices says nothing. */
+static void print_device(struct json_object *s)
+{
+	struct json_object *d = status_member(s, "device");
+
+	if (!d)
+		return;
+	printf("  serves the kernel module: %lld files asked for, %lld places (%lld were there), %lld waiting\n", (long long)status_number(d, "opens"),
+	       (long long)status_number(d, "misses"), (long long)status_number(d, "hits"), (long long)status_number(d, "waiting"));
+}
+
 void status_print_server(struct json_object *s)
 {
 	if (!s) {
@@ -145,6 +156,7 @@ void status_print_server(struct json_object *s)
 	printf(", version %s, for ", status_text(s, "version"));
 	print_duration(status_number(s, "uptime"));
 	printf(", %s, %lld workers\n", status_text(s, "socket"), (long long)status_number(status_member(s, "workers"), "running"));
+	print_device(s);
 	print_cache(s);
 	print_unsupported(status_member(s, "unsupported"));
 }

@@ -728,6 +728,8 @@ static void finish_save(struct job *j, int err)
 	} else if (err == -EBADMSG) {
 		srv_log(SRV_WARN, "the object of %s is damaged in memory and is given up", o->name);
 		o->state = SRV_NEVER;
+		if (o->device)
+			srv_device_requeue(o);
 	} else {
 		srv_count.save_errors++;
 		srv_store_failed(err);

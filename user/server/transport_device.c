@@ -32,7 +32,8 @@
 #define OFFERED 128		/* places of an object that its worker has or gets next; less than SRV_MAX_PENDING */
 #define PLACE_TIME 5000		/* ms: then the program translates it itself */
 #define MAX_TRIES 4		/* workers that may end with a place */
-#define RETRY 5000		/* ms: another server has the device */
+#define RETRY 1000		/* ms: another server has the device; one that has just died lets go of it in a moment */
+#define RETRIES 30		/* of 100 ms, where this very device is wanted */
 #define SLOW 2000000		/* ns that a file may take to be had */
 #define IMAGES 4096
 
@@ -368,6 +369,8 @@ void srv_device_requeue(struct srv_object *o)
 			i++;
 	}
 	srv_device_progress(o, false);
+	if (o->state == SRV_NEVER)
+		srv_device_retire(o);	/* who attaches again hears why */
 }
 
 /* A worker needs the guest file: it may have been loaded from the disk without. */
@@ -622,7 +625,8 @@ static int start(void)
 	if (!strcmp(srv_opt.device, "none") || (!strcmp(srv_opt.device, "auto") && !srv_opt.system_wide))
 		return 0;
 	if (srv_opt.device[0] == '/') {
-		err = take_device();
+		for (int i = 0; (err = take_device()) == -EBUSY && i < RETRIES; i++)
+			usleep(100000);
 		if (err)
 			srv_log(SRV_ERR, "the kernel module's device cannot be served: %s", reason(err));
 		return err;

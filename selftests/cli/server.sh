@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The user's own server: `dragoman run` starts it, once, and uses it; not when told otherwise; it ends when idle; it leaves no trace in
+# the program that was run.
+. "$(dirname "$0")/../faults/libfaults.sh"
+faults_begin
+[ ! -S /run/dragoman/socket ] || skip_all "a system's server is there"
+! grep -q '@dragoman/socket' /proc/net/unix || skip_all "a system's server is there"
+unset DRAGOMAN_SOCKET
+export XDG_RUNTIME_DIR=$w/xdg XDG_CACHE_HOME=$w/home
+mkdir -m 700 "$w/xdg" "$w/home"
+own() { field .pid 2>/dev/null; }
+none() { [ ! -S "$w/xdg/dragoman/socket" ]; }
+
+same "--no-server" 3 "$(PATH=/usr/bin "$dragoman" run --no-server -L "$root" "$root/usr/bin/expr" 1 + 2)"
+check "--no-server starts none" none
+same "DRAGOMAN_SERVER=off" 3 "$(DRAGOMAN_SERVER=off guest "$root/usr/bin/expr" 1 + 2)"
+check "DRAGOMAN_SERVER=off starts none" none
+same "DRAGOMAN_SOCKET names another" 3 "$(DRAGOMAN_SOCKET=$w/none guest "$root/usr/bin/expr" 1 + 2)"
+check "then none is started" none
+
+# Several at once start one.
+for i in 1 2 3 4 5 6; do guest "$root/usr/bin/expr" 1 + "$i" >"$w/out.$i" 2>&1 & done
+wait
+check "the results" [ "$(cat "$w"/out.* | tr '\n' ' ')" = "2 3 4 5 6 7 " ]
+check "a server is there" within 10 answers
+pid=$(own)
+echo "$pid" >>"$w/pids"
+sleep 0.5
+same "only one" 1 "$(pgrep -x -f "dragomand --user" --ns $$ 2>/dev/null | while read -r p; do
+	grep -qz "XDG_RUNTIME_DIR=$w/xdg" "/proc/$p/environ" && [ "$(awk '/^PPid/ {print $2}' "/proc/$p/status")" = 1 ] && echo "$p"; done | wc -l)"
+same "it is the user's own" "$(id -u)" "$(field .uid)"
+for i in 1 2 3; do guest "$root/usr/bin/expr" 1 + 2 >/dev/null; sleep 0.3; done
+same "the same one still" "$pid" "$(own)"
+check "it is of use" [ "$(field .attached.ok)" -gt 0 ]
+check "its cache is the user's" [ -d "$w/home/dragoman/objects" ]
+# The program has no child that it did not make, and no descriptor of the server's.
+same "nothing of it in the program" "0 1 2 " "$(guest "$root/usr/bin/bash" -c 'for f in /proc/self/fd/*; do [ -e "$f" ] && printf "%s " "${f##*/}"; done')"
+same "no child to wait for" 127 "$(guest "$root/usr/bin/bash" -c 'wait -n; echo $?')"
+kill -TERM "$pid"
+check "ends on SIGTERM" within 20 eval "! kill -0 $pid 2>/dev/null"
+
+# Idle.
+"$build/dragomand" --user --idle-exit=1
+same "in the background: exit status" 0 $?
+pid=$(own)
+echo "$pid" >>"$w/pids"
+check "ends when idle" within 15 eval "! kill -0 $pid 2>/dev/null"
+finish
