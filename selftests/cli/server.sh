@@ -35,7 +35,8 @@ same "the same one still" "$pid" "$(own)"
 check "it is of use" [ "$(field .attached.ok)" -gt 0 ]
 check "its cache is the user's" [ -d "$w/home/dragoman/objects" ]
 # The program has no child that it did not make, and no descriptor of the server's.
-same "nothing of it in the program" "0 1 2 " "$(guest "$root/usr/bin/bash" -c 'for f in /proc/self/fd/*; do [ -e "$f" ] && printf "%s " "${f##*/}"; done')"
+show() { guest "$root/usr/bin/bash" -c 'for f in /proc/self/fd/*; do [ -e "$f" ] && printf "%s " "${f##*/}"; done'; }
+same "no descriptor of it in the program" "$(DRAGOMAN_SERVER=off show)" "$(show)"
 same "no child to wait for" 127 "$(guest "$root/usr/bin/bash" -c 'wait -n; echo $?')"
 kill -TERM "$pid"
 check "ends on SIGTERM" within 20 eval "! kill -0 $pid 2>/dev/null"
