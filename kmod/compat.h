@@ -5,6 +5,7 @@
 #ifndef DRAGOMAN_COMPAT_H
 #define DRAGOMAN_COMPAT_H
 
+#include <linux/binfmts.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -59,7 +60,7 @@ static inline void exe_file_allow_write_access(struct file *file)
 #endif
 #endif
 
-#ifdef HAVE_BTF_FMODRET
+#if defined(HAVE_BTF_FMODRET) && defined(CONFIG_BPF_SYSCALL)
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 
@@ -74,6 +75,21 @@ static inline void exe_file_allow_write_access(struct file *file)
 #define DRAGOMAN_BPF_HOOK(function)	static_assert(true)
 #define DRAGOMAN_BPF_REGISTER(function)	(-EOPNOTSUPP)
 #endif
+
+/*
+ * Executed by descriptor (execveat with an empty path), comm comes from the loaded file's name where the kernel has this. True, once: it would.
+ */
+static inline bool dragoman_take_comm_from_dentry(struct linux_binprm *bprm)
+{
+#ifdef HAVE_COMM_FROM_DENTRY
+	bool was = bprm->comm_from_dentry;
+
+	bprm->comm_from_dentry = 0;
+	return was;
+#else
+	return false;
+#endif
+}
 
 /* path_noexec() is not exported. */
 static inline bool dragoman_noexec(const struct path *path)

@@ -154,21 +154,41 @@ static void set_exe_file(struct mm_struct *mm, struct file *guest)
 
 /*
  * The descriptor that AT_EXECFD names is the guest program's; now it shall be the session. The table is nobody else's
- * after the point of no return, so the number just freed is the one that we get. It was there before, so no memory is needed.
+ * after the point of no return, so the number just freed is the one that we get. It was there before, so no memory is needed;
+ * but somebody may have lowered our RLIMIT_NOFILE meanwhile. 0, -EMFILE.
  */
-static void install_session(struct linux_binprm *bprm, struct file *session)
+static int install_session(struct linux_binprm *bprm, struct file *session)
 {
 	int fd;
 
 	close_fd(bprm->execfd);
 	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (WARN_ON_ONCE(fd != bprm->execfd)) {
-		if (fd >= 0)
-			put_unused_fd(fd);
-		fput(session);
-		return;
+	if (fd == bprm->execfd) {
+		fd_install(fd, session);
+		return 0;
 	}
-	fd_install(fd, session);
+	if (fd >= 0)
+		put_unused_fd(fd);
+	return -EMFILE;
+}
+
+/*
+ * Executed by descriptor, comm is the name of the file that is loaded. For that it has to be told the guest's, which is
+ * what it uses of filename (the arguments' copy is on the stack already).
+ */
+static int load_native(struct linux_binprm *bprm, struct file *guest_file)
+{
+	const char *filename = bprm->filename;
+	char name[TASK_COMM_LEN];
+	int err;
+
+	if (dragoman_take_comm_from_dentry(bprm)) {
+		snprintf(name, sizeof(name), "%pd", guest_file->f_path.dentry);
+		bprm->filename = name;
+	}
+	err = native->load_binary(bprm);
+	bprm->filename = filename;
+	return err;
 }
 
 static int second_pass(struct linux_binprm *bprm)
@@ -194,16 +214,18 @@ static int second_pass(struct linux_binprm *bprm)
 	err = exe_file_deny_write_access(guest_file);
 	if (err)
 		goto out_session;
-	err = native->load_binary(bprm);
+	err = load_native(bprm, guest_file);
 	if (err)
 		goto out_write;
 
-	/* From here on nothing can fail. */
 	session->secure = bprm->secureexec;
 	session->unreadable = bprm->interp_flags & BINPRM_FLAGS_ENFORCE_NONDUMP;
 	session->no_name = bprm->fdpath != NULL;
+	err = install_session(bprm, file);
+	if (err)
+		goto out_write;
+	/* From here on nothing can fail. */
 	set_exe_file(current->mm, guest_file);
-	install_session(bprm, file);
 	set_binfmt(&dragoman_format);
 	if (guest)
 		atomic64_inc(&guest->execs);
@@ -231,21 +253,10 @@ static int load_binary(struct linux_binprm *bprm)
 	return first_pass(bprm);
 }
 
-/* ---- core files ------------------------------------------------------------------------------------------------ */
-
-#ifdef CONFIG_COREDUMP
-static int core_dump(struct coredump_params *cprm)
-{
-	return native->core_dump(cprm);
-}
-#endif
-
+/* How core files are written is the native handler's, too. */
 static struct linux_binfmt dragoman_format = {
 	.module = THIS_MODULE,
 	.load_binary = load_binary,
-#ifdef CONFIG_COREDUMP
-	.core_dump = core_dump,
-#endif
 };
 
 /* ---- the native handler ---------------------------------------------------------------------------------------- */
@@ -259,7 +270,7 @@ static bool __init is_symbol(const void *address, const char *name)
 }
 
 /* Whoever loads us is a native program, so its handler is the one. Make sure of that. */
-static int __init find_native(void)
+int __init dragoman_exec_find_native(void)
 {
 	struct linux_binfmt *format = current->mm ? current->mm->binfmt : NULL;
 
@@ -269,22 +280,19 @@ static int __init find_native(void)
 		return -ENOEXEC;
 	}
 	native = format;
+	/* There is none with CONFIG_ELF_CORE off. */
 #ifdef CONFIG_COREDUMP
+	dragoman_format.core_dump = native->core_dump;
 	dragoman_format.min_coredump = native->min_coredump;
 #endif
 	return 0;
 }
 
-int __init dragoman_exec_init(void)
+void __init dragoman_exec_init(void)
 {
-	int err = find_native();
-
-	if (err)
-		return err;
 	if (DRAGOMAN_BPF_REGISTER(dragoman_exec_policy))
 		pr_info("no BPF policy for exec: the kernel or the module's type information lacks it\n");
 	insert_binfmt(&dragoman_format);
-	return 0;
 }
 
 void dragoman_exec_exit(void)

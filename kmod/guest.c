@@ -278,5 +278,14 @@ STATS(STAT_ATTRIBUTE)
 static struct attribute *stat_attributes[] = { STATS(STAT_POINTER) NULL };
 static const struct attribute_group stat_group = { .name = "stats", .attrs = stat_attributes };
 
+static ssize_t abi_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u.%u\n", DRAGOMAN_ABI_MAJOR, DRAGOMAN_ABI_MINOR);
+}
+
+static DEVICE_ATTR_RO(abi);
+static struct attribute *own_attributes[] = { &dev_attr_abi.attr, NULL };
+static const struct attribute_group own_group = { .attrs = own_attributes };
+
 #define GUEST_POINTER(guest, ...) &guest##_group,
-const struct attribute_group *dragoman_groups[] = { GUESTS(GUEST_POINTER) &stat_group, NULL };
+const struct attribute_group *dragoman_groups[] = { GUESTS(GUEST_POINTER) &stat_group, &own_group, NULL };

@@ -9,6 +9,7 @@
  */
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
+#include <linux/cred.h>
 #include <linux/dcache.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -16,7 +17,9 @@
 #include <linux/jhash.h>
 #include <linux/kdev_t.h>
 #include <linux/magic.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/user_namespace.h>
 
 #include "internal.h"
@@ -26,6 +29,9 @@
 
 /* So many refusals are remembered. */
 #define MAX_PRIVATE 4096
+
+/* So many images that nobody uses keep their objects. Users make them, by the thousand if they like. */
+#define MAX_UNUSED 16384
 
 enum slot_state { SLOT_WANTED, SLOT_BOUND, SLOT_PRIVATE };
 
@@ -41,10 +47,14 @@ struct slot {
 static DEFINE_SPINLOCK(image_lock);
 static DEFINE_HASHTABLE(by_key, 10);
 static DEFINE_HASHTABLE(by_id, 10);
+static LIST_HEAD(all_images);		/* and a reader's place */
 static LIST_HEAD(idle_images);
+static LIST_HEAD(unused_images);	/* the oldest first */
 static LIST_HEAD(private_slots);
-static unsigned int nprivate;
+static unsigned int nunused, nprivate;
 static u64 last_id;
+
+static const struct cred *server_cred;	/* the server's files are opened with it */
 
 /* ---- which file ------------------------------------------------------------------------------------------------ */
 
@@ -77,12 +87,23 @@ int dragoman_proof_from_file(struct dragoman_proof *proof, struct file *file)
 	return 0;
 }
 
-static void file_id(const struct inode *inode, struct dragoman_file_id *id)
+/* Btrfs has the same numbers in each subvolume, and says by stat only which one it is. */
+static dev_t device_of(const struct file *file, const struct inode *inode)
+{
+	struct kstat stat;
+
+	if (inode->i_sb->s_magic != BTRFS_SUPER_MAGIC || d_inode(file->f_path.dentry) != inode ||
+	    vfs_getattr_nosec(&file->f_path, &stat, 0, AT_STATX_DONT_SYNC))
+		return inode->i_sb->s_dev;
+	return stat.dev;
+}
+
+static void file_id(const struct file *file, const struct inode *inode, struct dragoman_file_id *id)
 {
 	struct timespec64 ctime = inode_get_ctime(inode), mtime = inode_get_mtime(inode);
 
 	memset(id, 0, sizeof(*id));
-	id->dev = new_encode_dev(inode->i_sb->s_dev);
+	id->dev = new_encode_dev(device_of(file, inode));
 	id->ino = inode->i_ino;
 	id->size = i_size_read(inode);
 	id->ctime_sec = ctime.tv_sec;
@@ -94,16 +115,16 @@ static void file_id(const struct inode *inode, struct dragoman_file_id *id)
 
 void dragoman_proof_id(const struct dragoman_proof *proof, struct dragoman_file_id *id)
 {
-	file_id(proof->real, id);
+	file_id(proof->file, proof->real, id);
 	id->flags = proof->flags;
 }
 
-static void make_key(const struct inode *inode, struct dragoman_key *key)
+static void make_key(const struct file *file, const struct inode *inode, struct dragoman_key *key)
 {
 	const struct super_block *sb = inode->i_sb;
 
 	memset(key, 0, sizeof(*key));
-	file_id(inode, &key->file);
+	file_id(file, inode, &key->file);
 	key->uuid = sb->s_uuid;
 	if (sb->s_bdev)
 		key->diskseq = sb->s_bdev->bd_disk->diskseq;
@@ -117,11 +138,33 @@ static bool is_open_memfd(const struct inode *inode)
 	return inode->i_sb->s_magic == TMPFS_MAGIC && !inode->i_nlink && !(SHMEM_I((struct inode *)inode)->seals & F_SEAL_WRITE);
 }
 
-/* Can the server be asked to read it? Who may write to FUSE files is known to nobody here; /proc has files of no size. */
+/*
+ * Nobody but this kernel writes its files, and it says when. So no network file system, no FUSE (whose server may also keep who reads
+ * waiting), nothing that is no file but looks like one (sysfs).
+ */
+static bool is_local(const struct super_block *sb)
+{
+	return sb->s_magic == TMPFS_MAGIC || (sb->s_type->fs_flags & FS_REQUIRES_DEV && sb->s_magic != FUSE_SUPER_MAGIC);
+}
+
+/* On some file systems a change leaves the same time as another one for seconds (FAT does not say so). A clock tick is ctl.c's business. */
+static bool is_too_young(const struct inode *inode)
+{
+	s64 step = inode->i_sb->s_magic == MSDOS_SUPER_MAGIC ? 2 * NSEC_PER_SEC : inode->i_sb->s_time_gran;
+	struct timespec64 changed, now;
+
+	if (step <= TICK_NSEC)
+		return false;
+	changed = inode_get_ctime(inode);
+	ktime_get_coarse_real_ts64(&now);
+	return abs(timespec64_to_ns(&now) - timespec64_to_ns(&changed)) <= 2 * step;
+}
+
+/* Can the server be asked to read it, and is what it finds there for as long as the key stays the same? */
 static bool is_stable(const struct inode *inode)
 {
-	return !inode_is_open_for_write(inode) && !is_open_memfd(inode) && i_size_read(inode) > 0 &&
-	       inode->i_sb->s_magic != FUSE_SUPER_MAGIC;
+	return i_size_read(inode) > 0 && is_local(inode->i_sb) && !is_open_memfd(inode) && !inode_is_open_for_write(inode) &&
+	       !is_too_young(inode);
 }
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
@@ -159,6 +202,15 @@ static void slot_free(struct slot *slot)
 	kfree(slot);
 }
 
+/* Under image_lock. */
+static void not_unused(struct dragoman_image *image)
+{
+	if (list_empty(&image->unused))
+		return;
+	list_del_init(&image->unused);
+	nunused--;
+}
+
 /* Under image_lock. The last one frees it: then no slot has an object. */
 static void image_put(struct dragoman_image *image)
 {
@@ -168,6 +220,8 @@ static void image_put(struct dragoman_image *image)
 		return;
 	list_for_each_entry_safe(slot, next, &image->slots, of_image)
 		slot_free(slot);
+	not_unused(image);
+	list_del(&image->all);
 	list_del(&image->idle);
 	hash_del(&image->by_key);
 	hash_del(&image->by_id);
@@ -180,51 +234,101 @@ static void use(struct dragoman_image *image)
 	image->refs++;
 	image->uses++;
 	list_del_init(&image->idle);
+	not_unused(image);
 }
 
 /*
- * The image of a proved file, held with its file until dragoman_image_unuse(). -EACCES: private.
+ * What the server will read: an open file of its own, since it could not read one that a client gave O_DIRECT, and would keep a
+ * client's locks. NULL: through an overlay it could read another file later, after a copy up. -ENOMEM, -ENFILE; -EACCES: private.
+ */
+static struct file *open_for_server(const struct dragoman_proof *proof)
+{
+	struct file *file;
+
+	if (file_inode(proof->file) != proof->real)
+		return NULL;
+	/* On older kernels what is mapped of an overlay has the overlay's path; nobody has a descriptor of it. */
+	if (d_inode(proof->file->f_path.dentry) != proof->real)
+		return get_file(proof->file);
+	file = dentry_open(&proof->file->f_path, O_RDONLY | O_LARGEFILE | O_NONBLOCK, server_cred);
+	return file == ERR_PTR(-ENOMEM) || file == ERR_PTR(-ENFILE) || !IS_ERR(file) ? file : ERR_PTR(-EACCES);
+}
+
+/* Under image_lock: makes a new image of fresh. */
+static void image_add(struct dragoman_image *image, const struct dragoman_key *key, u32 hash, u32 flags)
+{
+	image->key = *key;
+	image->id = ++last_id;
+	image->flags = flags;
+	INIT_LIST_HEAD(&image->slots);
+	INIT_LIST_HEAD(&image->idle);
+	INIT_LIST_HEAD(&image->unused);
+	list_add_tail(&image->all, &all_images);
+	hash_add(by_key, &image->by_key, hash);
+	hash_add(by_id, &image->by_id, image->id);
+	atomic_inc(&dragoman_nimages);
+}
+
+/*
+ * The image of a proved file, held with its file until dragoman_image_unuse(). -EACCES: private; -ENOMEM, -ENFILE.
  */
 struct dragoman_image *dragoman_image_use(const struct dragoman_proof *proof)
 {
-	struct dragoman_image *image, *fresh;
+	struct dragoman_image *image, *fresh = NULL;
+	struct file *file = NULL;
+	bool opened = false;
 	struct dragoman_key key;
 	u32 hash;
 
 	if (!is_stable(proof->real))
 		return ERR_PTR(-EACCES);
-	make_key(proof->real, &key);
+	make_key(proof->file, proof->real, &key);
 	hash = key_hash(&key);
-	fresh = NULL;
 	for (;;) {
 		spin_lock(&image_lock);
 		image = find_key(&key, hash);
-		if (image || fresh)
+		if ((image || fresh) && (opened || (image && image->file)))
 			break;
 		spin_unlock(&image_lock);
-		fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
 		if (!fresh)
-			return ERR_PTR(-ENOMEM);
+			fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+		if (!opened)
+			file = open_for_server(proof);
+		opened = true;
+		if (!fresh || IS_ERR(file)) {
+			kfree(fresh);
+			if (!IS_ERR_OR_NULL(file))
+				fput(file);
+			return IS_ERR(file) ? ERR_CAST(file) : ERR_PTR(-ENOMEM);
+		}
 	}
 	if (!image) {
 		image = fresh;
 		fresh = NULL;
-		image->key = key;
-		image->id = ++last_id;
-		image->flags = proof->flags & DRAGOMAN_FILE_TRUSTED;
-		INIT_LIST_HEAD(&image->slots);
-		INIT_LIST_HEAD(&image->idle);
-		hash_add(by_key, &image->by_key, hash);
-		hash_add(by_id, &image->by_id, image->id);
-		atomic_inc(&dragoman_nimages);
+		image_add(image, &key, hash, proof->flags & DRAGOMAN_FILE_TRUSTED);
 	}
 	use(image);
-	/* Through an overlay the server could read another file later: after a copy up. */
-	if (!image->file && file_inode(proof->file) == proof->real)
-		image->file = get_file(proof->file);
+	if (!image->file)
+		swap(image->file, file);
 	spin_unlock(&image_lock);
 	kfree(fresh);
+	if (file)
+		fput(file);
 	return image;
+}
+
+static void slot_clear(struct slot *slot);
+
+/* Under image_lock: it is as if nothing had been said about the image, which nobody uses. */
+static void forget(struct dragoman_image *image)
+{
+	struct slot *slot;
+
+	image->refs++;
+	list_for_each_entry(slot, &image->slots, of_image)
+		slot_clear(slot);
+	not_unused(image);
+	image_put(image);
 }
 
 void dragoman_image_use_again(struct dragoman_image *image)
@@ -244,6 +348,9 @@ void dragoman_image_unuse(struct dragoman_image *image)
 		swap(file, image->file);
 		if (image->nbound) {
 			list_add_tail(&image->idle, &idle_images);
+			list_add_tail(&image->unused, &unused_images);
+			if (++nunused > MAX_UNUSED)
+				forget(list_first_entry(&unused_images, struct dragoman_image, unused));
 			idle = true;
 		}
 	}
@@ -294,7 +401,7 @@ int dragoman_image_check(struct dragoman_image *image)
 
 	if (!file)
 		return err;
-	make_key(file_inode(file), &key);
+	make_key(file, file_inode(file), &key);
 	if (!memcmp(&key, &image->key, sizeof(key)) && is_stable(file_inode(file)))
 		err = 0;
 	fput(file);
@@ -508,54 +615,65 @@ void dragoman_image_forget_private(void)
 	spin_unlock(&image_lock);
 }
 
-/* The next image after *id that clients use and want an object for; what they want. Used for the caller. */
-static struct dragoman_image *next_wanted(u64 *id, struct dragoman_class *class, unsigned int *nth)
+/*
+ * Under image_lock, which it may let go of meanwhile: the next image after place that clients use and want objects for, and how many
+ * and what. Used for the caller.
+ */
+static struct dragoman_image *next_wanted(struct list_head *place, struct dragoman_class *classes, unsigned int *n)
 {
-	struct dragoman_image *image, *best = NULL;
+	struct dragoman_image *image;
 	struct slot *slot;
-	unsigned int bucket, n = 0;
 
-	hash_for_each(by_id, bucket, image, by_id)
-		if (image->id >= *id && image->uses && image->file && (!best || image->id < best->id))
-			best = image;
-	if (!best)
-		return NULL;
-	if (best->id != *id)
-		*nth = 0;
-	*id = best->id;
-	list_for_each_entry(slot, &best->slots, of_image) {
-		if (slot->state != SLOT_WANTED || n++ < *nth)
-			continue;
-		*class = slot->class;
-		(*nth)++;
-		use(best);
-		return best;
+	*n = 0;
+	while (!list_is_last(place, &all_images)) {
+		image = list_entry(place->next, struct dragoman_image, all);
+		list_move(place, &image->all);
+		if (image->uses && image->file)
+			list_for_each_entry(slot, &image->slots, of_image)
+				if (slot->state == SLOT_WANTED)
+					classes[(*n)++] = slot->class;
+		if (*n) {
+			use(image);
+			return image;
+		}
+		cond_resched_lock(&image_lock);
 	}
-	(*id)++;
-	*nth = 0;
-	return ERR_PTR(-EAGAIN);
+	list_del(place);
+	return NULL;
 }
 
-/* For a new server: asks for each object that a client would like to have. */
+/* For a new server, and there is only one: asks for each object that a client would like to have. */
 void dragoman_image_reopen(void)
 {
 	struct dragoman_want want = { .kind = DRAGOMAN_REQ_OPEN, .priority = 1 };
-	struct dragoman_image *image;
-	unsigned int nth = 0;
-	u64 id = 0;
+	struct dragoman_class classes[MAX_SLOTS];
+	struct list_head place;
+	unsigned int n;
 	u32 status;
 
-	for (;;) {
-		spin_lock(&image_lock);
-		image = next_wanted(&id, &want.class, &nth);
+	spin_lock(&image_lock);
+	list_add(&place, &all_images);
+	while ((want.image = next_wanted(&place, classes, &n))) {
 		spin_unlock(&image_lock);
-		if (!image)
-			break;
-		if (IS_ERR(image))
-			continue;
-		want.image = image;
-		dragoman_queue_ask(&want, &status);
-		dragoman_image_unuse(image);
+		for (unsigned int i = 0; i < n; i++) {
+			want.class = classes[i];
+			want.cookie = 0;
+			dragoman_queue_ask(&want, &status);
+		}
+		dragoman_image_unuse(want.image);
 		cond_resched();
+		spin_lock(&image_lock);
 	}
+	spin_unlock(&image_lock);
+}
+
+int __init dragoman_image_init(void)
+{
+	server_cred = prepare_kernel_cred(&init_task);
+	return server_cred ? 0 : -ENOMEM;
+}
+
+void dragoman_image_exit(void)
+{
+	put_cred(server_cred);
 }

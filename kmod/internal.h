@@ -2,9 +2,10 @@
 /*
  * What the module's files know of each other.
  *
- * Locks, outer first: guest_lock (guest.c), image_lock (image.c: images, slots, what objects serve), queue_lock (queue.c: requests,
- * the server). All are spinlocks of process context; nobody copies from or to user space, allocates or sleeps under them. mmap_lock
- * is only taken with none of them held.
+ * Locks, outer first: a session's mutex (HELLO only), the xa_lock of its attachments; guest_lock (guest.c), image_lock (image.c: images,
+ * slots, what objects serve), queue_lock (queue.c: requests, the server). None of the last three is taken in another. All but the mutex
+ * are spinlocks of process context; nobody copies from or to user space, allocates or sleeps under them. mmap_lock is only taken
+ * with none of them held.
  *
  * Who keeps what alive
  *   module    open files of ours, the format (mm->binfmt) of each guest
@@ -78,7 +79,8 @@ void dragoman_guests_exit(void);
 
 /* ---- exec.c ------------------------------------------------------------------------------------------ */
 
-int dragoman_exec_init(void);
+int dragoman_exec_find_native(void);
+void dragoman_exec_init(void);
 void dragoman_exec_exit(void);
 
 /* ---- image.c: versions of files, and which object serves them -------------------------------------------- */
@@ -98,13 +100,15 @@ struct dragoman_image {
 	u64 id;
 	struct dragoman_key key;
 	struct hlist_node by_key, by_id;
+	struct list_head all;
 	unsigned int refs;		/* image_lock, as all below */
 	unsigned int uses;
 	u32 flags;			/* DRAGOMAN_FILE_TRUSTED */
-	struct file *file;		/* while uses, and if the real file is known */
+	struct file *file;		/* while uses, and if the real file is known: the server's own */
 	struct list_head slots;
 	unsigned int nslots, nbound;
 	struct list_head idle;		/* waits for being told as IDLE */
+	struct list_head unused;	/* while no uses, but bound */
 };
 
 struct dragoman_object;
@@ -117,6 +121,8 @@ struct dragoman_proof {
 	u64 offset;			/* of the address */
 };
 
+int dragoman_image_init(void);
+void dragoman_image_exit(void);
 int dragoman_proof_from_file(struct dragoman_proof *proof, struct file *file);
 void dragoman_proof_id(const struct dragoman_proof *proof, struct dragoman_file_id *id);
 struct dragoman_image *dragoman_image_use(const struct dragoman_proof *proof);
@@ -163,6 +169,7 @@ struct file *dragoman_mount_file(const struct file_operations *fops, void *priva
 
 /* ---- vmaproof.c ---------------------------------------------------------------------------------------- */
 
+struct file *dragoman_file_behind(const struct vm_area_struct *vma, u64 address, u64 *offset);
 int dragoman_proof_from_address(struct dragoman_proof *proof, u64 address);
 
 /* ---- session.c ----------------------------------------------------------------------------------------- */

@@ -78,30 +78,35 @@ static int __init dragoman_init(void)
 {
 	int err;
 
-	err = dragoman_object_init();
+	err = dragoman_exec_find_native();
 	if (err)
 		return err;
-	err = misc_register(&node_device);
+	err = dragoman_image_init();
 	if (err)
-		goto out_object;
+		return err;
+	err = dragoman_object_init();
+	if (err)
+		goto out_image;
+	/* Whoever opens a node before we fail would be left with nothing, so this comes last, and what root alone can open first. */
 	err = misc_register(&ctl_device);
 	if (err)
-		goto out_node;
-	err = dragoman_exec_init();
+		goto out_object;
+	err = misc_register(&node_device);
 	if (err)
 		goto out_ctl;
+	dragoman_exec_init();
 	pr_info("loaded, ABI %u.%u\n", DRAGOMAN_ABI_MAJOR, DRAGOMAN_ABI_MINOR);
 	return 0;
 
 out_ctl:
 	misc_deregister(&ctl_device);
-out_node:
-	misc_deregister(&node_device);
-out_object:
-	/* Somebody may have used the nodes already. */
+	/* It may have been used already. */
 	dragoman_queue_exit();
 	dragoman_guests_exit();
+out_object:
 	dragoman_object_exit();
+out_image:
+	dragoman_image_exit();
 	return err;
 }
 
@@ -114,6 +119,7 @@ static void __exit dragoman_exit(void)
 	dragoman_queue_exit();
 	dragoman_guests_exit();
 	dragoman_object_exit();
+	dragoman_image_exit();
 	pr_info("unloaded\n");
 }
 

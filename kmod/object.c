@@ -4,7 +4,8 @@
  * server's workers write and never execute, and clients execute and never write. No descriptor of such a file leaves the module:
  * what user space has are files of ours whose mmap puts the shmem file in their place.
  *
- * Session files are on the same mount: other than an anonymous inode's it allows executable mappings.
+ * Session files are on a mount, too: other than an anonymous inode's it allows executable mappings. The one of the objects
+ * does not: remap_file_pages() maps the shmem file itself, so only that keeps a writer from making its map executable.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,7 +25,7 @@ static char *huge = "advise";
 module_param(huge, charp, 0444);
 MODULE_PARM_DESC(huge, "Huge pages for code objects: never, advise (where a worker asks), within_size, always");
 
-static struct vfsmount *mount;
+static struct vfsmount *object_mount, *session_mount;
 static struct file *anchor;		/* its inode is every session's */
 static DEFINE_XARRAY_ALLOC1(objects);
 static u32 next_id;
@@ -67,7 +68,7 @@ struct dragoman_object *dragoman_object_find(u32 id)
 /*
  * Nobody can open the file itself, by /proc/PID/fd or map_files, but root, who cannot cut it off below running code.
  */
-static struct file *make_file(const char *name, loff_t size, unsigned int seals)
+static struct file *make_file(struct vfsmount *mount, const char *name, loff_t size, unsigned int seals)
 {
 	struct file *file = dragoman_shmem_file(mount, name, size);
 
@@ -90,7 +91,7 @@ static struct dragoman_object *object_alloc(const struct dragoman_obj_create *cr
 	object->size = create->object_size;
 	object->class.cpu_class = create->cpu_class;
 	memcpy(object->class.translator, create->translator, sizeof(object->class.translator));
-	object->file = make_file("dragoman-object", object->size, 0);
+	object->file = make_file(object_mount, "dragoman-object", object->size, 0);
 	if (IS_ERR(object->file)) {
 		err = PTR_ERR(object->file);
 		kfree(object);
@@ -225,9 +226,9 @@ static struct file *writer_create(struct dragoman_object *object)
 	return file;
 }
 
-/* ---- the mount ------------------------------------------------------------------------------------------------- */
+/* ---- the mounts ------------------------------------------------------------------------------------------------ */
 
-/* A new file of ours on the mount. Its release has to put what private is. */
+/* A new file of ours on the sessions' mount. Its release has to put what private is. */
 struct file *dragoman_mount_file(const struct file_operations *fops, void *private, const char *name)
 {
 	struct inode *inode = file_inode(anchor);
@@ -237,7 +238,7 @@ struct file *dragoman_mount_file(const struct file_operations *fops, void *priva
 	if (!try_module_get(fops->owner))
 		return ERR_PTR(-ENOENT);
 	ihold(inode);
-	file = alloc_file_pseudo(inode, mount, name, O_RDONLY, fops);
+	file = alloc_file_pseudo(inode, session_mount, name, O_RDONLY, fops);
 	if (IS_ERR(file)) {
 		iput(inode);
 		module_put(fops->owner);
@@ -250,7 +251,7 @@ struct file *dragoman_mount_file(const struct file_operations *fops, void *priva
 /* Is it an object, or a session? */
 bool dragoman_object_is_ours(const struct inode *inode)
 {
-	return inode->i_sb == mount->mnt_sb;
+	return inode->i_sb == object_mount->mnt_sb || inode->i_sb == session_mount->mnt_sb;
 }
 
 static struct vfsmount *mount_tmpfs(const char *options)
@@ -267,24 +268,40 @@ static struct vfsmount *mount_tmpfs(const char *options)
 	return mnt;
 }
 
-int __init dragoman_object_init(void)
+static struct vfsmount *mount_objects(void)
 {
+	struct vfsmount *mnt;
 	char options[64];
-	int err;
 
 	snprintf(options, sizeof(options), "size=50%%,huge=%s", huge);
-	mount = mount_tmpfs(options);
-	if (IS_ERR(mount)) {
+	mnt = mount_tmpfs(options);
+	if (IS_ERR(mnt)) {
 		pr_notice("no huge pages (huge=%s is not to be had)\n", huge);
-		mount = mount_tmpfs("size=50%");
+		mnt = mount_tmpfs("size=50%");
 	}
-	if (IS_ERR(mount))
-		return PTR_ERR(mount);
-	anchor = make_file("dragoman", 0, F_SEAL_WRITE);
+	if (!IS_ERR(mnt))
+		mnt->mnt_sb->s_iflags |= SB_I_NOEXEC;
+	return mnt;
+}
+
+int __init dragoman_object_init(void)
+{
+	int err;
+
+	object_mount = mount_objects();
+	if (IS_ERR(object_mount))
+		return PTR_ERR(object_mount);
+	session_mount = mount_tmpfs("size=4k");
+	err = PTR_ERR_OR_ZERO(session_mount);
+	if (err)
+		goto out_objects;
+	anchor = make_file(session_mount, "dragoman", 0, F_SEAL_WRITE);
 	if (!IS_ERR(anchor))
 		return 0;
 	err = PTR_ERR(anchor);
-	kern_unmount(mount);
+	kern_unmount(session_mount);
+out_objects:
+	kern_unmount(object_mount);
 	return err;
 }
 
@@ -295,5 +312,6 @@ void dragoman_object_exit(void)
 	xa_destroy(&objects);
 	fput(anchor);
 	/* Files that are still mapped keep the file system, which is not ours, until they go. */
-	kern_unmount(mount);
+	kern_unmount(session_mount);
+	kern_unmount(object_mount);
 }

@@ -296,7 +296,8 @@ static bool sleep_until(u64 deadline)
 
 static int wait_for(struct request *req, const struct dragoman_want *want, u32 *status)
 {
-	unsigned int how = want->killable ? TASK_KILLABLE : TASK_INTERRUPTIBLE;
+	/* A server may be frozen before us, so that we have to be freezable while we wait for it. */
+	unsigned int how = (want->killable ? TASK_KILLABLE : TASK_INTERRUPTIBLE) | TASK_FREEZABLE;
 	bool late = false;
 	DEFINE_WAIT(entry);
 	int err;

@@ -388,7 +388,9 @@ static long do_hello(struct dragoman_session *session, void __user *arg)
 		return -EPROTO;
 	memset((char *)&args + offsetof(struct dragoman_hello, session_flags), 0,
 	       sizeof(args) - offsetof(struct dragoman_hello, session_flags));
-	mutex_lock(&session->lock);
+	/* The copies inside may wait for whoever serves the caller's memory. */
+	if (mutex_lock_killable(&session->lock))
+		return -EINTR;
 	err = session->hello ? -EALREADY : hello(session, &args, arg);
 	/* Others see the class when they see this. */
 	if (!err)

@@ -22,7 +22,7 @@ TRACE_EVENT(dragoman_exec,
 		__field(u64, ns)
 	),
 	TP_fast_assign(
-		strscpy(__entry->name, name, sizeof(__entry->name));
+		strscpy_pad(__entry->name, name, sizeof(__entry->name));
 		__entry->machine = machine;
 		__entry->secure = secure;
 		__entry->err = err;

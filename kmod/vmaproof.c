@@ -11,7 +11,8 @@
 
 #include "internal.h"
 
-static struct file *file_behind(struct vm_area_struct *vma, u64 address, u64 *offset)
+/* With a reference, or NULL. vma: the first one that ends after the address, or NULL. */
+struct file *dragoman_file_behind(const struct vm_area_struct *vma, u64 address, u64 *offset)
 {
 	if (!vma || address < vma->vm_start || !vma->vm_file)
 		return NULL;
@@ -37,7 +38,7 @@ int dragoman_proof_from_address(struct dragoman_proof *proof, u64 address)
 		return -EFAULT;
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	file = file_behind(find_vma(mm, address), address, &offset);
+	file = dragoman_file_behind(find_vma(mm, address), address, &offset);
 	mmap_read_unlock(mm);
 	if (!file)
 		return -EFAULT;

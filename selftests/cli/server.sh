@@ -41,6 +41,33 @@ same "no child to wait for" 127 "$(guest "$root/usr/bin/bash" -c 'wait -n; echo 
 kill -TERM "$pid"
 check "ends on SIGTERM" within 20 eval "! kill -0 $pid 2>/dev/null"
 
+# Of another version: it ends when it is in the way, and the right one takes its place.
+python3 - "$build" "$w/dragomand" <<'P'
+import re, sys
+text = open(sys.argv[1] + "/gen/translator_id.h").read()
+own = bytes.fromhex(re.search(r'ID_TEXT "([0-9a-f]{64})"', text).group(1))
+program = open(sys.argv[1] + "/dragomand", "rb").read()
+assert own in program
+open(sys.argv[2], "wb").write(program.replace(own, own[::-1]))
+P
+chmod +x "$w/dragomand"
+"$w/dragomand" --user
+old=$(own)
+echo "$old" >>"$w/pids"
+replaced() {
+	[ "$(guest "$root/usr/bin/expr" 1 + 2)" = 3 ] || return 2
+	! kill -0 "$old" 2>/dev/null && [ "$(own)" ] && [ "$(own)" != "$old" ]
+}
+check "one of another version is replaced" within 30 replaced
+pid=$(own)
+echo "$pid" >>"$w/pids"
+replaced
+sleep 3
+replaced
+check "by one that is of use" [ "$(field .attached.ok)" -gt 0 ]
+kill -TERM "$pid"
+check "which ends on SIGTERM" within 20 eval "! kill -0 $pid 2>/dev/null"
+
 # Idle.
 "$build/dragomand" --user --idle-exit=1
 same "in the background: exit status" 0 $?

@@ -18,6 +18,32 @@ check "programs found objects" [ "$(field .attached.ok)" -gt 0 ]
 healthy "at the end"
 check "the log is short: $(wc -l <"$w/log") lines" [ "$(wc -l <"$w/log")" -lt 200 ]
 
+# No descriptor left to accept with: the server waits until there is one, without using the CPU.
+soft=$(prlimit --pid "$server" --nofile --noheadings -o SOFT)
+prlimit --pid "$server" --nofile=$(($(descriptors "$server") + 10)):
+ticks() { awk '{ print $14 + $15 }' "/proc/$server/stat"; }
+python3 - "$w/run/socket" <<'P' &
+import socket, sys, time
+all = []
+for _ in range(60):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(1)
+    try: s.connect(sys.argv[1])
+    except OSError: pass
+    all.append(s)
+time.sleep(4)
+P
+holder=$!
+sleep 1
+before=$(ticks)
+sleep 2
+used=$(($(ticks) - before))
+check "without descriptors: $used ticks of CPU time in 2 s" [ $used -lt 50 ]
+same "a program runs meanwhile" 3 "$(guest "$root/usr/bin/expr" 1 + 2)"
+wait $holder
+prlimit --pid "$server" --nofile="$((soft)):"
+check "and answers again" within 15 answers
+
 # During it: a workload beside a client that does all that without end.
 (while :; do for what in garbage random wrong-descriptors disconnect; do
 	timeout 20 python3 selftests/faults/hostile.py "$w/run/socket" $what "$root/usr/bin/true" "$w"; done; done) >/dev/null 2>&1 &

@@ -6,7 +6,7 @@
 #   debug_get      sets release, vmlinuz, kmods, module and more memory and time; 1 with the reason in $why
 
 # What the tests rely on: without it the kernel proves nothing.
-debug_needs='KASAN PROVE_LOCKING DEBUG_KMEMLEAK FAULT_INJECTION FAILSLAB'
+debug_needs='KASAN PROVE_LOCKING DEBUG_KMEMLEAK FAULT_INJECTION FAILSLAB KUNIT'
 
 # source_get SERIES FOLDER: the whole source of linux-source-SERIES.
 source_get() {
@@ -19,57 +19,63 @@ source_get() {
 		mv "$2.part" "$2" || { why="$name cannot be unpacked"; return 1; }
 }
 
-# debug_build SOURCE OUT BASE TARGETS ARCH-ARGUMENTS...
-debug_build() {
-	local source=$1 out=$2 base=$3 targets=$4 option
-	shift 4
+# own_build SOURCE OUT CONFIG NEEDS TARGETS MAKE-ARGUMENTS...: a kernel from tinyconfig and a fragment; NEEDS are options
+# without which it would prove nothing.
+own_build() {
+	local source=$1 out=$2 config=$3 needs=$4 targets=$5 option
+	shift 5
 	scripts/deps.sh vm-build >&2 || { why="what a kernel's build needs could not be installed"; return 1; }
 	rm -rf "$out"
 	mkdir -p "$out"
 	echo "# building $(basename "$out") (once; a quarter of an hour)" >&2
 	{
-		make -C "$source" O="$out" "$@" "$base" && cat "$debug_config" >>"$out/.config" &&
+		make -C "$source" O="$out" "$@" tinyconfig && cat $config >>"$out/.config" &&
 			make -C "$source" O="$out" "$@" olddefconfig
-	} >"$out/log" 2>&1 || { why="the debug kernel cannot be configured, see $out/log"; return 1; }
-	for option in $debug_needs; do
-		grep -q "^CONFIG_$option=y" "$out/.config" || { why="the debug kernel would lack $option"; return 1; }
+	} >"$out/log" 2>&1 || { why="the kernel cannot be configured, see $out/log"; return 1; }
+	for option in $needs; do
+		grep -q "^CONFIG_$option=y" "$out/.config" || { why="the kernel would lack $option"; return 1; }
 	done
 	nice -n 19 make -C "$source" O="$out" "$@" -j"${JOBS:-$(nproc)}" $targets >>"$out/log" 2>&1 ||
-		{ why="the debug kernel does not build, see $out/log"; return 1; }
+		{ why="the kernel cannot be built, see $out/log"; return 1; }
 	touch "$out/done"
+}
+
+# own_kernel PACKAGE OUT CONFIG NEEDS TARGETS MAKE-ARGUMENTS...: the same, once, from Debian's package of that source.
+own_kernel() {
+	local package=$1 out=$2 source
+	shift 2
+	[ -e "$out/done" ] && return 0
+	source=$(dirname "$out")/source-${package#linux-source-}
+	# Others need not wait for this, but two builds would spoil each other.
+	vm_unlock
+	exec 8>"$(dirname "$out")/build.lock" && flock 8
+	[ -e "$out/done" ] || {
+		source_get "${package#linux-source-}" "$source" && own_build "$source" "$out" "$@"
+	} || { flock -u 8; return 1; }
+	flock -u 8
+	vm_lock
 }
 
 debug_get() {
 	local dir stamp name
 	apt=()
-	debug_config=$(realpath selftests/vm/debug.config)
-	stamp=$(sha256sum <"$debug_config" | cut -c 1-8)
+	stamp=$(sha256sum <selftests/vm/debug.config | cut -c 1-8)
 	dir=$(realpath -m "$cache")
 	name=$(apt-cache pkgnames linux-source-6 | grep -E '^linux-source-6\.(1[2-9]|[2-9][0-9])$' | sort -V | head -n 1)
 	[ -n "$name" ] || { why="apt knows no linux-source-6.12 or newer here"; return 1; }
 	kdir=$dir/${name#linux-source-}-debug-$stamp
-	if [ ! -e "$kdir/done" ]; then
-		# Others need not wait for this, but two builds would spoil each other.
-		vm_unlock
-		exec 8>"$dir/debug.lock" && flock 8
-		[ -e "$kdir/done" ] || {
-			source_get "${name#linux-source-}" "$dir/source-${name#linux-source-}" &&
-				debug_build "$dir/source-${name#linux-source-}" "$kdir" tinyconfig "bzImage modules"
-		} || return 1
-		flock -u 8
-		vm_lock
-	fi
+	own_kernel "$name" "$kdir" selftests/vm/debug.config "$debug_needs" "bzImage modules" || return 1
 	vmlinuz=$kdir/arch/x86/boot/bzImage
 	release=$(cat "$kdir/include/config/kernel.release")-debug
 	kmods=/nonexistent
 	series=debug
 	# Four times slower, and more memory for the shadow.
 	vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4))
-	debug_module "$kdir"
+	own_module "$kdir" DRAGOMAN_KUNIT=1
 }
 
-# debug_module KDIR MAKE-ARGUMENTS...: the module for a kernel that was built here.
-debug_module() {
+# own_module KDIR MAKE-ARGUMENTS...: the module for a kernel that was built here.
+own_module() {
 	local build=$1 dir stamp
 	shift
 	stamp=$(module_stamp)
@@ -79,7 +85,7 @@ debug_module() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r Kbuild kmod include "$dir/"
-	make -C "$build" "$@" M="$dir" DRAGOMAN_KUNIT=1 modules >"$dir/log" 2>&1 ||
+	make -C "$build" "$@" M="$dir" modules >"$dir/log" 2>&1 ||
 		{ why="dragoman.ko does not build for $release, see $dir/log"; return 1; }
 	echo "$stamp" >"$dir/stamp"
 }

@@ -93,12 +93,12 @@ vm_run() {
 	local dir=$vmdir/run/.$$ status
 	rm -rf "$dir" && mkdir -p "$dir"
 	vm_root "$dir/root"
-	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\n' "$suites" "${vm_out:-/dev/ttyS1}" "${VM_CYCLES:-20}" \
-		"${vm_params:-}" "${VM_ENV:-}" >"$dir/root/vm.conf"
+	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\nend=%s\n' "$suites" "${vm_out:-/dev/ttyS1}" "${VM_CYCLES:-20}" \
+		"${vm_params:-}" "${VM_ENV:-}" "$([ -n "${linux:-}" ] && echo poweroff || echo reboot)" >"$dir/root/vm.conf"
 	(cd "$dir/root" && find . | cpio -o -H newc -R 0:0 --quiet >"../initrd")
 	rm -rf "$dir/root"
 	vm_unlock
-	boot "$dir" 9>&-
+	if [ -n "${linux:-}" ]; then uml_boot "$dir" 9>&-; else boot "$dir" 9>&-; fi
 	status=$?
 	rm -f "$dir/initrd"
 	sed -i 's/\r//g' "$dir/console" "$dir/ktap" 2>/dev/null

@@ -55,15 +55,33 @@ static int register_again(const char *path, const char *line, void *arg)
 static int disable_module(const struct cli_guest *g)
 {
 	char name[64];
-	int err;
+	int err, had;
 
-	snprintf(name, sizeof(name), "guest-%s/enabled", g->name);
 	err = module_unpersist();
+	snprintf(name, sizeof(name), "guest-%s/enabled", g->name);
 	if (err || module_number(name) != 1)
 		return err;
 	snprintf(name, sizeof(name), "guest-%s/runtime", g->name);
+	had = module_number(name) == 1;
 	err = module_switch(g, false);
-	return err ? err : module_number(name) == 1;
+	if (!err && had)
+		module_set_runtime(g, NULL);	/* its file may be written again; off is off, also where this cannot be done */
+	return err ? err : had;
+}
+
+/* Removes our entry: 0, -ENOENT (there was none), or -errno. Where the module does it, binfmt_misc need not be there; loaded now, it would get in front. */
+static int unregister(const char *name)
+{
+	int err = binfmt_mounted() || !module_loaded() ? binfmt_mount() : -ENOENT;
+
+	if (err && err != -ENOENT)
+		failed("binfmt_misc cannot be mounted", err);
+	if (err)
+		return err;
+	err = binfmt_switch(name, "-1");
+	if (err && err != -ENOENT)
+		failed(name, err);
+	return err;
 }
 
 static int disable(const struct cli_guest *g)
@@ -75,15 +93,10 @@ static int disable(const struct cli_guest *g)
 		return failed("the kernel module", module);
 	if (module)
 		printf("the kernel module does not run %s programs any more, until `dragoman enable` or it is loaded again\n", g->name);
-	err = binfmt_mount();
-	if (err && module_loaded())
-		return 0;		/* this kernel may lack it */
-	if (err)
-		return failed("binfmt_misc cannot be mounted", err);
 	binfmt_own_name(g, name, sizeof(name));
-	removed = binfmt_switch(name, "-1");
+	removed = unregister(name);
 	if (removed && removed != -ENOENT)
-		return failed(name, removed);
+		return CLI_FAILED;
 	err = displaced_each(g, put_back, &problem);
 	if (!err && !problem)
 		displaced_forget(g);

@@ -115,52 +115,85 @@ static void note_runtime(const struct cli_guest *g, const char *runtime)
 	cli_write_file(path, text);
 }
 
-static int warn_in_front(const struct binfmt_entry *e, void *arg)
-{
-	(void)arg;
-	if (e->enabled)
-		printf("warning: '%s' gets them first, for binfmt_misc was loaded after the module; unload the module and load it again\n", e->name);
-	return 0;
-}
-
-/* A registered program has nobody who would start a server for it, as `dragoman run` does. */
-static void mention_server(void)
+/* A registered program has nobody who would start a server for it, as `dragoman run` does; the module's do not knock at a socket. */
+static void mention_server(bool module)
 {
 	int sock = cli_connect(NULL);
 
 	if (sock >= 0)
 		close(sock);
 	else
-		puts("no server runs, so each process translates for itself; `systemctl enable --now dragomand.socket` changes that");
+		printf("no server runs, so each process translates for itself; `systemctl %s` changes that\n",
+		       module ? "start dragomand" : "enable --now dragomand.socket");
 }
 
-/* The module's guests are in front of binfmt_misc's entries, so nobody has to be switched off. */
+static int module_failed(int err)
+{
+	const char *why = strerror(-err), *remedy = "--binfmt does without it";
+
+	if (err == -EPERM || err == -EACCES) {
+		remedy = "run it as root";
+	} else if (err == -ENOENT) {
+		why = "its node /dev/dragoman-ctl is not there";
+		remedy = "run it outside of the container; --binfmt does without";
+	} else if (err == -EPROTO) {
+		why = "it is of another version";
+		remedy = "build and load the one of these sources; --binfmt does without";
+	} else if (err == -ETXTBSY) {
+		why = "the runtime is open for writing";
+		remedy = "try again when that has ended";
+	}
+	cli_error("enable: the kernel module does not do it: %s; %s", why, remedy);
+	return CLI_FAILED;
+}
+
+static void say_module(const struct enable *o, const char *runtime)
+{
+	printf("%s programs are run by %s, through the kernel module%s\n", o->guest->name, runtime,
+	       !o->persist ? "" : module_starts_server() ? ", after a reboot too" : ", after a reboot as soon as a server runs");
+	mention_server(true);
+}
+
+/*
+ * The module's guests are in front of binfmt_misc's entries, so nobody has to be switched off; but for a binfmt_misc that was loaded
+ * after the module.
+ */
 static int enable_module(const struct enable *o)
 {
 	const struct cli_guest *g = o->guest;
 	char runtime[PATH_MAX], name[64];
-	int err;
+	int err = 0, behind = module_behind_binfmt();
 
 	if (cli_find_runtime(runtime))
+		return CLI_FAILED;
+	if (behind && !o->replace && binfmt_each(g, refuse_rival, (void *)g) > 0)
 		return CLI_FAILED;
 	err = module_set_runtime(g, runtime);
 	if (!err)
 		err = module_switch(g, true);
 	if (!err && o->persist)
 		err = module_persist();
-	if (err == -EPERM || err == -EACCES)
-		cli_error("enable: the kernel module cannot be told: %s; run it as root", strerror(-err));
-	else if (err)
-		cli_error("enable: the kernel module does not do it: %s; --binfmt does without", strerror(-err));
 	if (err)
-		return CLI_FAILED;
+		return module_failed(err);
 	binfmt_own_name(g, name, sizeof(name));
 	binfmt_switch(name, "-1");	/* an older entry of ours would only hide what the module counts */
-	printf("%s programs are run by %s, through the kernel module%s\n", g->name, runtime, o->persist ? ", after a reboot too" : "");
-	if (module_behind_binfmt())
-		binfmt_each(g, warn_in_front, NULL);
-	mention_server();
+	if (behind && o->replace) {
+		err = binfmt_each(g, displace, (void *)g);
+		if (err && err != -ENOENT)
+			return failed("another handler cannot be switched off", err);
+	}
+	say_module(o, runtime);
 	return 0;
+}
+
+/* It is in front of binfmt_misc, so it has to be off where that is wanted. */
+static int leave_module(const struct cli_guest *g)
+{
+	int err = module_has(g) ? module_switch(g, false) : 0;
+
+	if (!err && module_has(g))
+		printf("the kernel module leaves them alone until `dragoman enable %s`\n", g->name);
+	return err;
 }
 
 static int enable(const struct enable *o)
@@ -198,8 +231,11 @@ static int enable(const struct enable *o)
 			return failed(err == -EEXIST ? "a file in " PERSIST_DIR " registers another handler; remove it"
 						     : "on, but cannot be made to survive a reboot", err);
 	}
+	err = leave_module(o->guest);
+	if (err)
+		return failed("the kernel module has them still", err);
 	printf("%s programs are run by %s%s\n", o->guest->name, runtime, o->persist ? ", after a reboot too" : "");
-	mention_server();
+	mention_server(false);
 	return 0;
 }
 

@@ -47,11 +47,21 @@ bool module_has(const struct cli_guest *g)
 	return guest_number(g, "enabled") >= 0;
 }
 
-void module_version(char *text, size_t max)
+static void first_line(const char *path, char *text, size_t max)
 {
-	long n = cli_read_file("/sys/module/dragoman/version", text, max);
+	long n = cli_read_file(path, text, max);
 
 	text[n > 0 ? strcspn(text, "\n") : 0] = 0;
+}
+
+void module_version(char *text, size_t max)
+{
+	first_line("/sys/module/dragoman/version", text, max);
+}
+
+void module_abi(char *text, size_t max)
+{
+	first_line(MODULE_DIR "/abi", text, max);
 }
 
 /* Handlers of modules that are loaded later come first; what is built in was there before. The list begins with the newest. */
@@ -124,17 +134,28 @@ int module_set_runtime(const struct cli_guest *g, const char *runtime)
 	return err;
 }
 
-bool module_persistent(void)
+/* Is there such a file where systemd looks for its like? */
+static bool configured(const char *name)
 {
 	static const char *const folders[] = { "/etc", "/usr/local/lib", "/usr/lib", "/lib" };
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		snprintf(path, sizeof(path), "%s/modules-load.d/dragoman.conf", folders[i]);
+		snprintf(path, sizeof(path), "%s/%s", folders[i], name);
 		if (!access(path, F_OK))
 			return true;
 	}
 	return false;
+}
+
+bool module_persistent(void)
+{
+	return configured("modules-load.d/dragoman.conf");
+}
+
+bool module_starts_server(void)
+{
+	return configured("udev/rules.d/70-dragoman.rules");
 }
 
 int module_persist(void)

@@ -15,8 +15,9 @@ bool module_has(const struct cli_guest *g);
 /* A number in MODULE_DIR, e.g. "guest-aarch64/execs"; -1: there is none. */
 long long module_number(const char *name);
 
-/* The module's version, "" if it does not say. */
+/* The module's version and its ABI's, "" if it does not say. */
 void module_version(char *text, size_t max);
+void module_abi(char *text, size_t max);
 
 /* Does binfmt_misc see programs before the module does? Then an entry there for the same programs wins. */
 bool module_behind_binfmt(void);
@@ -27,8 +28,10 @@ int module_switch(const struct cli_guest *g, bool on);
 /* Registers @runtime (NULL: none) for the guest. 0 or -errno. */
 int module_set_runtime(const struct cli_guest *g, const char *runtime);
 
-/* Is it loaded at boot? Sees to that, or undoes what module_persist did. 0 or -errno. */
+/* Is it loaded at boot, and does udev then start the server, which registers the runtime? */
 bool module_persistent(void);
+bool module_starts_server(void);
+/* Sees to the former, or undoes that. 0 or -errno. */
 int module_persist(void);
 int module_unpersist(void);
 

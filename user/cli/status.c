@@ -113,6 +113,8 @@ static struct json_object *module_totals(void)
 	o = json_object_new_object();
 	module_version(text, sizeof(text));
 	json_object_object_add(o, "version", json_object_new_string(text));
+	module_abi(text, sizeof(text));
+	json_object_object_add(o, "abi", json_object_new_string(text));
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(text, sizeof(text), "stats/%s", names[i]);
 		json_object_object_add(o, names[i], json_object_new_int64(module_number(text)));
@@ -126,13 +128,14 @@ static struct json_object *guest_status(const struct cli_guest *g)
 	struct handlers h = { .guest = g, .list = json_object_new_array() };
 	const char *active;
 	char path[PATH_MAX];
+	bool works;
 
 	persist_path(g, path, sizeof(path));
 	binfmt_each(g, add_handler, &h);
-	active = status_flag(module, "enabled") && status_flag(module, "runtime") ? "module" :
-		 h.ours ? "dragoman" : h.active ? "other" : NULL;
+	works = status_flag(module, "enabled") && status_flag(module, "runtime");
+	active = works && !(h.active && module_behind_binfmt()) ? "module" : h.ours ? "dragoman" : h.active ? "other" : NULL;
 	json_object_object_add(o, "name", json_object_new_string(g->name));
-	json_object_object_add(o, "persistent", json_object_new_boolean(!access(path, F_OK)));
+	json_object_object_add(o, "persistent", json_object_new_boolean(!access(path, F_OK) || (works && module_persistent())));
 	json_object_object_add(o, "handlers", h.list);
 	json_object_object_add(o, "module", module);
 	json_object_object_add(o, "active", active ? json_object_new_string(active) : NULL);
@@ -179,6 +182,24 @@ static void print_handler(struct json_object *e)
 		       "is run again\n", interpreter);
 }
 
+/* Who has the programs. */
+static void print_way(struct json_object *g, struct json_object *module)
+{
+	const char *active = status_text(g, "active");
+
+	if (!strcmp(active, "module"))
+		puts("  programs are run by the kernel module");
+	else if (!strcmp(active, "dragoman"))
+		puts("  programs are run through binfmt_misc");
+	else if (!strcmp(active, "other"))
+		printf("  programs are run by another handler; `dragoman enable %s --replace` takes its place\n", status_text(g, "name"));
+	else if (status_flag(module, "enabled"))
+		printf("  programs do not run yet: no runtime is registered; `systemctl start dragomand` or `dragoman enable %s` does that\n",
+		       status_text(g, "name"));
+	else
+		printf("  programs do not run; `dragoman enable %s` changes that\n", status_text(g, "name"));
+}
+
 static void print_guest(struct json_object *g)
 {
 	struct json_object *handlers = status_member(g, "handlers"), *module = status_member(g, "module");
@@ -194,10 +215,9 @@ static void print_guest(struct json_object *g)
 		print_handler(json_object_array_get_idx(handlers, i));
 		active += status_flag(json_object_array_get_idx(handlers, i), "enabled");
 	}
-	if (!n && !module)
-		printf("  no handler; `dragoman enable %s` registers the runtime\n", status_text(g, "name"));
 	if (active > 1 && !strcmp(status_text(g, "active"), "dragoman"))
 		printf("    warning: several handlers are on; the one registered last gets the programs\n");
+	print_way(g, module);
 }
 
 static void print_module(struct json_object *m)
@@ -206,8 +226,8 @@ static void print_module(struct json_object *m)
 		puts("module: not loaded");
 		return;
 	}
-	printf("module: loaded%s%s, %lld programs have a session, %lld files and %lld code objects\n", *status_text(m, "version") ? ", version " : "",
-	       status_text(m, "version"), (long long)status_number(m, "sessions"), (long long)status_number(m, "images"),
+	printf("module: loaded, version %s, ABI %s, %lld programs have a session, %lld files and %lld code objects\n", status_text(m, "version"),
+	       status_text(m, "abi"), (long long)status_number(m, "sessions"), (long long)status_number(m, "images"),
 	       (long long)status_number(m, "objects"));
 	printf("  requests: %lld, answered %lld, queued again %lld, timed out %lld, refused %lld\n", (long long)status_number(m, "queued"),
 	       (long long)status_number(m, "answered"), (long long)status_number(m, "requeued"), (long long)status_number(m, "timeouts"),

@@ -8,12 +8,14 @@
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/magic.h>
 #include <linux/poll.h>
 #include <linux/socket.h>
 #include <linux/stat.h>
 #include <linux/un.h>
 #include <asm/socket.h>
 #include <asm/stat.h>
+#include <asm/statfs.h>
 
 #include "object/object.h"
 #include "runtime/client.h"
@@ -461,19 +463,61 @@ static void take_offer(const struct packet *p, const int *fds, unsigned n, struc
 	}
 }
 
-static int attach_locked(const int *fds, unsigned n, u64 features, struct rt_offer *out)
+/*
+ * On these the server remembers no digest (who runs them says what ctime is), so it has an object for nobody. And it must not get such
+ * a descriptor from root, whom it trusts: even to close one may take as long as the file system likes.
+ */
+static bool on_foreign_fs(int fd)
+{
+	struct statfs s;
+
+	return !sys(__NR_fstatfs, fd, &s) && (s.f_type == FUSE_SUPER_MAGIC || s.f_type == NFS_SUPER_MAGIC);
+}
+
+/* Those that may be sent: how many, in send; which they are, in which. */
+static unsigned may_be_sent(const int *fds, unsigned n, int *send, u8 *which)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (likely(!on_foreign_fs(fds[i]))) {
+			send[k] = fds[i];
+			which[k++] = (u8)i;
+		}
+	return k;
+}
+
+/* The answer for some of n files becomes one for all of them. */
+static void spread(struct rt_offer *out, const u8 *which, unsigned n)
+{
+	for (unsigned i = n, k = out->n; i-- > 0;) {
+		if (k && which[k - 1] == i)
+			out->file[i] = out->file[--k];
+		else
+			out->file[i].fd = -1;
+	}
+	out->n = n;
+}
+
+static int attach_locked(const int *all, unsigned nall, u64 features, struct rt_offer *out)
 {
 	struct packet answer;
-	int fd, err = -EIO;
+	int fd, err = -EIO, fds[RT_OFFERS];
+	u8 which[RT_OFFERS];
+	unsigned n;
 
 	if (quiet())
 		return -EAGAIN;
+	n = may_be_sent(all, nall, fds, which);
+	if (!n)
+		return -ENOENT;
 	fd = connect_any();
 	if (fd < 0)
 		return -ENOENT;
 	if (ask(fd, fds, n, features, &answer)) {
 		if (answer_is_whole(&answer, n, features)) {
 			take_offer(&answer, fds, n, out);
+			spread(out, which, nall);
 			client.late = 0;
 			err = 0;
 		} else {

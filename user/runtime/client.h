@@ -78,7 +78,10 @@ void rt_client_unlock(void);
 /* In the child. */
 void rt_client_after_fork(void);
 
-/* verify.c: translates all of an object again; ends the process if something differs. fd: the guest file. */
-void rt_verify_object(const struct rt_offered *o, int fd);
+/*
+ * verify.c: puts a copy of the object in its place and translates all of it again; ends the process if something differs. fd: the guest
+ * file. o->fd is -1 afterwards if there can be no copy.
+ */
+void rt_verify_object(struct rt_offered *o, int fd);
 
 #endif

@@ -450,6 +450,15 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	return ret;
 }
 
+/* Views give way to a guest that unmaps more than it has mapped. True: nothing else of ours is there. */
+static bool drop_own_views(u64 addr, u64 end)
+{
+	lock_take(&mm.lock);
+	rt_view_drop(addr, end);
+	lock_give(&mm.lock);
+	return !own(addr, end);
+}
+
 s64 rt_mm_munmap(u64 addr, u64 len)
 {
 	u64 end = addr + PAGE_UP(len);
@@ -457,7 +466,7 @@ s64 rt_mm_munmap(u64 addr, u64 len)
 
 	if (!in_guest_space(addr, PAGE_UP(len)) || PAGE_UP(len) < len)
 		return -EINVAL;
-	if (own(addr, end))
+	if (unlikely(own(addr, end)) && !drop_own_views(addr, end))
 		return -EINVAL;
 	if (!has_exec(addr, end) && !rt_alias_any())
 		return sys(__NR_munmap, addr, len);

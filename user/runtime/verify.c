@@ -2,14 +2,23 @@
 /*
  * DRAGOMAN_VERIFY=1: everything that an object holds when it is offered is translated again and compared. A difference ends the
  * process, so that a test sees it: shared code is never trusted then, only checked.
+ *
+ * What the object's worker adds later nobody has checked. So the process gets a copy of what there is now, and no more. (From
+ * the module's memory no copy is made: there it is what was there at the offer that is checked.)
  */
 #include <linux/errno.h>
+#include <linux/memfd.h>
 #include <linux/mman.h>
 
 #include "object/object.h"
 #include "runtime/client.h"
 #include "runtime/rt.h"
 #include "runtime/sys.h"
+#include "runtime/view.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
 
 static void *map(u64 len, u64 prot, u64 flags, int fd, u64 offset)
 {
@@ -29,17 +38,67 @@ static void check_region(void *memory, const struct dragoman_object *h, const u8
 		       "(error %d)", (u64)h->text_lo + r->pc, -err);
 }
 
-void rt_verify_object(const struct rt_offered *o, int fd)
+/* The index, but for its holes. Before the rest: what it names is in the rest then. */
+static void copy_index(u8 *to, const struct dragoman_object *h)
 {
-	u64 size = o->head.size, file_size = o->head.file_size, room = obj_verify_size(&o->head);
-	const struct dragoman_object *h = map(size, PROT_READ, MAP_SHARED | MAP_NORESERVE, o->fd, o->offset);
-	const u8 *file = map(file_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	for (u64 at = h->index; at < h->index + h->index_size; at += 4) {
+		u32 word = __atomic_load_n((u32 *)((u8 *)h + at), __ATOMIC_ACQUIRE);
+
+		if (word)
+			*(u32 *)(to + at) = word;
+	}
+}
+
+/* A memfd with what h has now; -errno. */
+static s64 snapshot(const struct dragoman_object *h, u64 size)
+{
+	s64 fd = sys(__NR_memfd_create, "dragoman-verified", MFD_CLOEXEC | MFD_EXEC), err = 0;
+	u8 *to;
+
+	if (fd == -EINVAL)		/* a kernel that does not know that flag */
+		fd = sys(__NR_memfd_create, "dragoman-verified", MFD_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	err = sys(__NR_ftruncate, fd, size);
+	if (!err) {
+		to = map(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd, 0);
+		copy_index(to, h);
+		if (!rt_view_copy_used(to, h))
+			err = -EAGAIN;
+		sys(__NR_munmap, to, size);
+	}
+	if (!err)
+		return fd;
+	sys(__NR_close, fd);
+	return err;
+}
+
+static void check(int object, u64 offset, const struct dragoman_object *head, int fd)
+{
+	u64 room = obj_verify_size(head);
+	const struct dragoman_object *h = map(head->size, PROT_READ, MAP_SHARED | MAP_NORESERVE, object, offset);
+	const u8 *file = map(head->file_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	void *memory = map(room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	u32 n = __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE);
 
 	for (u32 i = 0; i < n; i++)
 		check_region(memory, h, file, &obj_regions(h)[i]);
 	sys(__NR_munmap, memory, room);
-	sys(__NR_munmap, file, file_size);
-	sys(__NR_munmap, h, size);
+	sys(__NR_munmap, file, head->file_size);
+	sys(__NR_munmap, h, head->size);
+}
+
+void rt_verify_object(struct rt_offered *o, int fd)
+{
+	if (!o->session) {
+		const struct dragoman_object *h = map(o->head.size, PROT_READ, MAP_SHARED | MAP_NORESERVE, o->fd, 0);
+		s64 copy = snapshot(h, o->head.size);
+
+		sys(__NR_munmap, h, o->head.size);
+		sys(__NR_close, o->fd);
+		o->fd = copy < 0 ? -1 : (int)copy;
+		if (copy < 0)
+			return;
+	}
+	check(o->fd, o->offset, &o->head, fd);
 }

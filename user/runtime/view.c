@@ -187,6 +187,8 @@ static int map_at(int fd, u64 offset, u64 start, u64 size, bool replace)
 		sys(__NR_munmap, start, size);
 		return -ENOMEM;
 	}
+	/* To a core dump a memfd is anonymous memory: all of it would be written, and its holes filled for that. */
+	sys(__NR_madvise, start, size, MADV_DONTDUMP);
 	return 0;
 }
 
@@ -254,10 +256,9 @@ static void copy(u8 *to, const void *head, u64 off, u64 len)
 }
 
 /*
- * What has been published so far, but for the index. All code that a copied link can lead to is to be in the copy: once more,
- * if something was published meanwhile.
+ * All code that a copied link can lead to is to be in the copy: once more, if something was published meanwhile.
  */
-static void copy_used(u8 *to, const struct dragoman_object *h)
+bool rt_view_copy_used(u8 *to, const struct dragoman_object *h)
 {
 	struct dragoman_object *own = (struct dragoman_object *)to;
 	u32 n, tries = 0;
@@ -273,6 +274,7 @@ static void copy_used(u8 *to, const struct dragoman_object *h)
 		copy(to, h, h->meta, MIN(own->meta_used, h->meta_size));
 		copy(to, h, h->regions, MIN(n * sizeof(struct dragoman_region), h->regions_size));
 	} while (n != __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE) && ++tries < 10);
+	return tries < 10;
 }
 
 static void poison(u8 *base)
@@ -306,8 +308,9 @@ static void make_private(struct rt_view *v)
 
 	if (p < 0 && p > -4096)
 		return;
-	copy_used((u8 *)p, v->head);
+	rt_view_copy_used((u8 *)p, v->head);
 	poison((u8 *)p);
+	sys(__NR_madvise, p, size, MADV_DONTDUMP);
 	if (sys(__NR_mprotect, p, size, PROT_READ | PROT_EXEC) ||
 	    sys(__NR_mremap, p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, v->start) < 0)
 		sys(__NR_munmap, p, size);

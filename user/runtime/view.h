@@ -46,6 +46,8 @@ void rt_view_drop(u64 start, u64 end);
 void rt_view_drop_all(void);
 /* For good: from now on none is wanted. */
 void rt_view_stop(void);
+/* What has been published so far, but for the index, to a copy of that size. False: more came all the time, the copy is not whole. */
+bool rt_view_copy_used(u8 *to, const struct dragoman_object *h);
 
 /* ---- for the core; lock: rt.cache->lock is held ---- */
 /* The view whose text holds pc, NULL: none. No lock. */

@@ -29,6 +29,7 @@
 #define MAX_WAITING 128		/* reads that wait, each with a descriptor */
 #define READ_TIME 30000		/* ms */
 #define DISK_TIME 120000
+#define NO_MEMORY 5000		/* ms until there may be some again */
 #define SLOT_JOBS 128		/* uids of jobs: behind the workers' */
 
 enum kind { READ, LOAD, COPY, SAVE };
@@ -488,6 +489,10 @@ static void finish_read(struct job *j, const struct srv_read_result *r)
 		snprintf(o->name, sizeof(o->name), "%.63s", r->name);
 		if (o->state == SRV_WANTED)
 			srv_object_need(o, &r->head);
+		if (o->state == SRV_WANTED) {	/* no memory: not at once again */
+			srv_read_failed(&j->file.id, j->domain, -ENOMEM);
+			return;
+		}
 		keep_copy(j, o, r->file.size);
 	}
 	srv_read_done(&j->file.id, &r->file, j->domain, o);
@@ -555,23 +560,38 @@ fail:
 	return pid < 0 ? pid : -EAGAIN;
 }
 
+/* What is on the disk is good, but there is nowhere to put it: not at once again, and nothing new in its place. */
+static void no_memory(struct srv_object *o)
+{
+	static struct srv_rate rate;
+
+	srv_log_rate(&rate, SRV_WARN, "no memory for the object of %s", o->name);
+	o->state = SRV_WANTED;
+	o->disk_tried = false;
+	o->wait_until = srv_now() + NO_MEMORY;
+}
+
 static void finish_load(struct job *j, const struct load_result *r)
 {
 	struct srv_object *o = j->object;
 	int err = r ? r->error : -EIO;
+	bool memory = false;
 
 	o->state = SRV_WANTED;
 	if (!err) {
 		err = srv_object_adopt(o, &r->head, j->copy);
 		j->copy = -1;
+		memory = err && err != -EINVAL;
 	}
 	if (!err && o->state == SRV_LOADING)
 		return;			/* on its way into the module's memory */
 	if (!err)
 		srv_count.loads++;
-	else if (err == -EIO || err == -ENOMEM || err == -ENOSPC)
+	else if (!memory && (err == -EIO || err == -ENOMEM || err == -ENOSPC))
 		srv_store_failed(err);
-	if (err)
+	if (memory)
+		no_memory(o);
+	else if (err)
 		srv_store_set_aside(&o->key, r && r->error && r->why[0] ? r->why : !r ? "it could not be read" : "its header is wrong");
 	srv_load_done(o);
 }
@@ -638,9 +658,8 @@ static void finish_copy(struct srv_object *o, int err)
 		o->state = SRV_READY;
 		srv_count.loads++;
 	} else {
-		srv_log(SRV_WARN, "the object of %s cannot be copied: %s", o->name, strerror(-err));
 		srv_object_unmap(o);
-		o->state = SRV_WANTED;
+		no_memory(o);
 	}
 	srv_load_done(o);
 }

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -122,6 +123,44 @@ void srv_object_drop(struct srv_object *o)
 	free(o);
 }
 
+/* ---------------------------------------------------------------- no memory */
+
+/*
+ * Objects are sparse: a page is allocated when it is touched first, if only to be read, and where the module's mount (or a cgroup) is full
+ * that is SIGBUS. It can happen at any place of a map, by anybody's doing, so the fault is what is looked at: a page of zeroes takes the
+ * place, the access goes on, and the object is dropped at the next tick. (Workers have no handler: they die of it, and are tried later.)
+ */
+static void on_bus_error(int sig, siginfo_t *info, void *context)
+{
+	u8 *page = (u8 *)((uintptr_t)info->si_addr & ~4095ul);
+
+	(void)context;
+	for (unsigned i = 0; i < srv_nobjects; i++) {
+		struct srv_object *o = srv_objects[i];
+
+		if (!o->map || page < (u8 *)o->map || page >= (u8 *)o->map + o->head.size)
+			continue;
+		if (mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+			break;
+		o->spoilt = true;
+		return;
+	}
+	signal(sig, SIG_DFL);		/* not ours: the access is repeated, and ends this process */
+}
+
+int srv_objects_guard(void)
+{
+	struct sigaction a = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+
+	return sigaction(SIGBUS, &a, NULL) ? -errno : 0;
+}
+
+/* The header's page, before it is written: an object that has none is not made. Kernels before 5.14 cannot be asked. */
+static int have_header(void *map)
+{
+	return madvise(map, DRAGOMAN_OBJECT_HEADER, MADV_POPULATE_WRITE) && errno != EINVAL ? -ENOMEM : 0;
+}
+
 /* ---------------------------------------------------------------- memory */
 
 int srv_memfd(const char *name)
@@ -163,7 +202,7 @@ static int make_ready(struct srv_object *o, const struct dragoman_object *head, 
 	void *map = mmap(NULL, head->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	int err;
 
-	if (map == MAP_FAILED || madvise(map, head->size, MADV_DONTFORK) ||
+	if (map == MAP_FAILED || madvise(map, head->size, MADV_DONTFORK) || have_header(map) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		err = -errno;
 		if (map != MAP_FAILED)
@@ -192,6 +231,8 @@ static int make_device(struct srv_object *o, const struct dragoman_object *head)
 	map = mmap(NULL, head->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (map == MAP_FAILED || madvise(map, head->size, MADV_DONTFORK))
 		err = -errno;
+	else
+		err = have_header(map);
 	close(fd);
 	if (!err) {
 		take_memory(o, head, map);
@@ -384,22 +425,41 @@ static bool quiet(const struct srv_object *o)
 	return !o->worker && !o->waited && (!srv_object_dirty(o) || !srv_store_usable());
 }
 
+/* Without a look at what of it is not on disk yet. False: somebody holds it. */
+static bool give_up(struct srv_object *o)
+{
+	if (o->worker) {
+		srv_worker_stop(o);
+		o->worker->object = NULL;
+		o->worker = NULL;
+	}
+	if (!o->waited)
+		srv_object_drop(o);
+	return !o->waited;
+}
+
 void srv_objects_clear(void)
 {
+	for (unsigned i = 0; i < srv_nobjects;)
+		i += !give_up(srv_objects[i]);
+	any_dirty = false;
+}
+
+/* Those whose memory ran out: what was translated in them is there again when there is memory again. */
+static void drop_spoilt(void)
+{
+	static struct srv_rate rate;
+
 	for (unsigned i = 0; i < srv_nobjects;) {
 		struct srv_object *o = srv_objects[i];
 
-		if (o->worker) {
-			srv_worker_stop(o);
-			o->worker->object = NULL;
-			o->worker = NULL;
-		}
-		if (o->waited)
+		if (!o->spoilt) {
 			i++;
-		else
-			srv_object_drop(o);
+			continue;
+		}
+		srv_log_rate(&rate, SRV_WARN, "no memory for the object of %s: it is dropped", o->name);
+		i += !give_up(o);
 	}
-	any_dirty = false;
 }
 
 /* Room for others: those go that nobody asked for for the longest time. */
@@ -425,6 +485,7 @@ void srv_objects_tick(u64 now)
 {
 	total_memory = 0;
 	any_dirty = false;
+	drop_spoilt();
 	for (unsigned i = 0; i < srv_nobjects; i++) {
 		struct srv_object *o = srv_objects[i];
 

@@ -15,6 +15,7 @@
 #define DEADLINE 20		/* ms: then the answer is LATER; runtimes wait a little longer */
 #define PATIENT 60000		/* ms: the same, for who waits for nothing else meanwhile */
 #define PROGRESS 200		/* ms between messages of TRANSLATE */
+#define REPLACED 2000		/* ms without a client of its own: a user's server ends when one of another version asks */
 #define MAX_REQUESTS 1024	/* that wait */
 #define MAX_USERS 512
 #define USER_REQUESTS 50000	/* in a second */
@@ -213,6 +214,8 @@ static int object_status(struct request *r, struct wanted *w)
 	}
 	if (o->reading)
 		return -1;
+	if (srv_now() < o->wait_until)		/* there was no memory for it */
+		return DRG_LATER;
 	disk = srv_store_usable() && !o->disk_tried ? srv_store_find(&o->key) : -ENOENT;
 	o->disk_tried = true;
 	if (disk >= 0)
@@ -239,7 +242,7 @@ void srv_load_done(struct srv_object *o)
 {
 	struct dragoman_object head = o->head;
 
-	if (o->state == SRV_WANTED && o->has_layout)
+	if (o->state == SRV_WANTED && o->has_layout && srv_now() >= o->wait_until)
 		srv_object_create(o, &head);
 	srv_workers_look();
 	srv_requests_progress();
@@ -411,6 +414,19 @@ static int check_features(u64 *features, u32 machine)
 	return 0;
 }
 
+/* A user's own server is in the way of the one of the version that this client is of, unless it is in use itself. */
+static void make_way(const struct srv_client *c, bool other)
+{
+	static u64 last;
+
+	if (!other)
+		last = srv_now();
+	else if (srv_opt.user && srv_opt.idle_exit && c->uid == geteuid() && srv_now() > MAX(last, srv_started) + REPLACED && !srv_ending()) {
+		srv_log(SRV_INFO, "another version is in use here now");
+		srv_end();
+	}
+}
+
 /* Most ATTACHes end here: everything is known, and nothing has to be kept. */
 static int attach(struct srv_client *c, const struct drg_attach *m, struct srv_file *files, unsigned nfiles)
 {
@@ -419,6 +435,7 @@ static int attach(struct srv_client *c, const struct drg_attach *m, struct srv_f
 
 	if (!nfiles || nfiles != m->nfiles || m->flags & ~DRG_ATTACH_NOWAIT || m->reserved || check_features(&now.features, m->machine))
 		return -EINVAL;
+	make_way(c, other);
 	for (unsigned i = 0; i < nfiles; i++) {
 		now.w[i].file = files[i];
 		files[i].fd = -1;

@@ -73,6 +73,7 @@ pid_t srv_fork(const int *keep, unsigned n, void (*reaped)(void *ctx, int status
 void srv_kill(pid_t pid);
 int srv_loop(void);
 void srv_end(void);			/* the loop is to end, after writing back */
+void srv_fail(void);			/* the same, with exit status 1 */
 bool srv_ending(void);
 void srv_tell_ready(void);		/* main.c: whoever started this waits no longer */
 /* A deadline at which srv_tick's work is wanted, beside the regular one. */
@@ -155,6 +156,7 @@ struct srv_object {
 	bool reading;			/* its file is being read */
 	bool saving;			/* its memory is being read: no worker now */
 	bool writing;			/* a saver is not through yet */
+	bool spoilt;			/* there was no memory for a page of map: to be dropped */
 	bool disk_tried;		/* the disk has been asked for it */
 	bool has_layout;		/* head is valid although the object is not ready */
 	u32 disk_publish, seen_publish;	/* header's publish when it was saved, and at the last look */
@@ -198,6 +200,8 @@ void srv_objects_tick(u64 now);
 bool srv_objects_dirty(void);
 bool srv_object_dirty(const struct srv_object *o);
 void srv_objects_clear(void);		/* all that nobody holds */
+/* From now on the supervisor survives that there is no memory behind a page of an object that it touches. 0 or -errno. */
+int srv_objects_guard(void);
 void srv_object_check_write_back(struct srv_object *o);	/* its worker has ended */
 void srv_object_set_never(struct srv_object *o, u32 pc);
 

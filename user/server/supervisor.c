@@ -24,7 +24,7 @@
 static int epoll_fd = -1;
 static struct epoll_event events[64];	/* of this round */
 static int nevents;
-static bool ending;
+static bool ending, failed;
 static u64 end_by, wake_at = ~0ull, last_tick;
 u32 srv_generation;
 u64 srv_started;
@@ -113,6 +113,7 @@ pid_t srv_fork(const int *keep, unsigned n, void (*reaped)(void *ctx, int status
 		_exit(0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGBUS, SIG_DFL);	/* the supervisor's own (objects.c) */
 	keep_only(keep, n);
 	return 0;
 }
@@ -233,6 +234,12 @@ void srv_end(void)
 		srv_worker_stop(srv_objects[i]);
 }
 
+void srv_fail(void)
+{
+	failed = true;
+	srv_end();
+}
+
 bool srv_ending(void)
 {
 	return ending;
@@ -319,6 +326,7 @@ static bool may_end(u64 now)
 static int init(void)
 {
 	struct timespec t;
+	int err;
 
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)
@@ -327,7 +335,8 @@ static int init(void)
 	srv_generation = (u32)t.tv_sec * 1000003u ^ (u32)t.tv_nsec ^ (u32)getpid() << 16;
 	srv_generation += !srv_generation;
 	srv_started = srv_now();
-	return start_signals();
+	err = srv_objects_guard();
+	return err ? err : start_signals();
 }
 
 int srv_loop(void)
@@ -371,5 +380,5 @@ int srv_loop(void)
 	save_idents(srv_now());
 	srv_transport_socket.stop();
 	srv_transport_device.stop();
-	return 0;
+	return failed ? -EIO : 0;
 }

@@ -33,6 +33,7 @@
 #define PLACE_TIME 5000		/* ms: then the program translates it itself */
 #define MAX_TRIES 4		/* workers that may end with a place */
 #define RETRY 1000		/* ms: another server has the device; one that has just died lets go of it in a moment */
+#define POLL 10000		/* ms: /dev cannot be watched, so it is looked at */
 #define RETRIES 30		/* of 100 ms, where this very device is wanted */
 #define SLOW 2000000		/* ns that a file may take to be had */
 #define IMAGES 4096
@@ -320,7 +321,7 @@ static void offer(struct srv_object *o)
 		return;
 	for (unsigned i = 0; i < nplaces; i++)
 		out += places[i].object == o->device_id && places[i].offered;
-	for (unsigned i = 0; i < nplaces && out < OFFERED; i++) {
+	for (unsigned i = 0; i < nplaces && out < OFFERED && o->npending + n < SRV_MAX_PENDING; i++) {
 		struct place *p = &places[i];
 
 		if (p->object != o->device_id || p->offered)
@@ -373,18 +374,20 @@ void srv_device_requeue(struct srv_object *o)
 		srv_device_retire(o);	/* who attaches again hears why */
 }
 
-/* A worker needs the guest file: it may have been loaded from the disk without. */
-static void give_file(struct srv_object *o, const struct dragoman_req *q)
+/* A worker needs the guest file: it may have been loaded from the disk without. False: there is none now. */
+static bool give_file(struct srv_object *o, const struct dragoman_req *q)
 {
 	struct srv_user *u = srv_user_get(q->uid);
 	struct srv_file f;
 
-	if (o->file >= 0 || o->reading || srv_objects_full() || !u || get_file(q->image, u, q->flags & DRAGOMAN_REQ_TRUSTED, &f))
-		return;
-	if (f.error)
-		srv_file_close(&f);
-	else
-		srv_read_start(&f, srv_file_domain(&f), o->key.features, o);
+	if (o->file >= 0 || o->reading)
+		return true;
+	if (srv_objects_full() || !u || get_file(q->image, u, q->flags & DRAGOMAN_REQ_TRUSTED, &f))
+		return false;
+	if (!f.error)
+		return !srv_read_start(&f, srv_file_domain(&f), o->key.features, o);
+	srv_file_close(&f);
+	return false;
 }
 
 static void miss(const struct dragoman_req *q)
@@ -409,8 +412,11 @@ static void miss(const struct dragoman_req *q)
 		answer(q->id, DRAGOMAN_OK, 0);
 		return;
 	}
+	if (!give_file(o, q)) {
+		answer(q->id, DRAGOMAN_NONE, 0);
+		return;
+	}
 	places[nplaces++] = (struct place){ .id = q->id, .since = srv_now(), .object = q->object, .pc = offset - o->head.text_lo };
-	give_file(o, q);
 }
 
 /* ---------------------------------------------------------------- receiving */
@@ -448,10 +454,18 @@ static void on_device(struct srv_source *s, u32 events)
 
 	(void)events;
 	n = ioctl(s->fd, DRAGOMAN_IOC_RECV, &r);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		srv_log_rate(&rate, SRV_WARN, "the module gives no requests: %s", strerror(errno));
 	if (n > 0)
 		handle(reqs, (unsigned)n);
+	if (n >= 0 || errno == EAGAIN || errno == EINTR)
+		return;
+	if (errno == ENOMEM) {
+		srv_log_rate(&rate, SRV_WARN, "the module gives no requests: %s", strerror(errno));
+		return;
+	}
+	/* Nothing that time cures, and epoll would tell for ever: another server may do better. */
+	srv_log(SRV_ERR, "the module gives no requests: %s", strerror(errno));
+	srv_unwatch(s);
+	srv_fail();
 }
 
 /* ---------------------------------------------------------------- the runtime */
@@ -593,11 +607,11 @@ static void try_device(u64 now)
 		stop_watching();
 	else if (err != -ENOENT && err != last)
 		srv_log(SRV_WARN, "the kernel module is not served: %s", reason(err));
-	if (err == -EBUSY) {
-		retry_at = now + RETRY;
-		srv_wake_at(retry_at);
-	}
 	last = err;
+	if (!err || err == -EPERM || err == -EACCES || err == -EPROTO || (err == -ENOENT && nodes.fd >= 0))
+		return;
+	retry_at = now + (err == -ENOENT ? POLL : RETRY);
+	srv_wake_at(retry_at);
 }
 
 /* Something has appeared in /dev: the module may have been loaded. Udev may not have been there yet: its node is root's from the beginning. */
@@ -652,17 +666,28 @@ static void stop(void)
 	device.fd = -1;
 }
 
+/* Those that wait for too long, and those whose guest file could not be read, so that no worker comes. */
+static void give_up_places(u64 now)
+{
+	const struct srv_object *o = NULL;
+
+	for (unsigned i = 0; i < nplaces;) {
+		if (!o || o->device_id != places[i].object)	/* many of one object follow each other */
+			o = by_device_id(places[i].object);
+		if (now - places[i].since > PLACE_TIME || !o || (o->file < 0 && !o->reading))
+			answer_place(i, DRAGOMAN_NONE);
+		else
+			i++;
+	}
+}
+
 static void tick(u64 now)
 {
 	if (retry_at && now >= retry_at)
 		try_device(now);
 	else if (retry_at)
 		srv_wake_at(retry_at);
-	for (unsigned i = 0; i < nplaces;)
-		if (now - places[i].since > PLACE_TIME)
-			answer_place(i, DRAGOMAN_NONE);
-		else
-			i++;
+	give_up_places(now);
 }
 
 static unsigned clients(void)

@@ -35,11 +35,11 @@ static struct srv_source listeners[4];
 static unsigned nlisteners;
 static struct conn *conns[MAX_CONNS], *dead;
 static unsigned nconns;
-static bool made_socket;
+static bool made_socket, deaf;	/* deaf: no descriptor was left to accept with; until the next tick */
 
 static unsigned clients(void)
 {
-	return nconns;
+	return nconns + deaf;		/* ticks are wanted */
 }
 
 /* ---------------------------------------------------------------- connections */
@@ -303,6 +303,17 @@ static void add(int fd)
 		on_message(c);		/* mostly it is there already */
 }
 
+/* Who comes waits in the queue meanwhile (and goes on without after its deadline). */
+static void listen_to(u32 events)
+{
+	for (unsigned i = 0; i < nlisteners; i++) {
+		struct epoll_event e = { .events = events, .data.ptr = &listeners[i] };
+
+		srv_rewatch(&e, listeners[i].fd);
+	}
+	deaf = !events;
+}
+
 static void on_listener(struct srv_source *s, u32 events)
 {
 	static struct srv_rate rate;
@@ -313,8 +324,10 @@ static void on_listener(struct srv_source *s, u32 events)
 		int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				srv_log_rate(&rate, SRV_WARN, "no connection can be taken: %s", strerror(errno));
+			if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+				return;
+			srv_log_rate(&rate, SRV_WARN, "no connection can be taken: %s", strerror(errno));
+			listen_to(0);
 			return;
 		}
 		add(fd);
@@ -411,6 +424,8 @@ static void stop(void)
 
 static void tick(u64 now)
 {
+	if (deaf)
+		listen_to(EPOLLIN);
 	for (unsigned i = 0; i < nconns; i++)
 		if (now - conns[i]->last > IDLE_TIME && !srv_client_waits(&conns[i]->c))
 			end(&conns[i]->c);

@@ -97,15 +97,15 @@ static void crashed(struct srv_object *o, const struct srv_page *page, int statu
 }
 
 /*
- * Whose fault is it? What somebody killed (the kernel, short of memory; an administrator), and what could not begin, is
- * tried again after a while, and longer each time.
+ * Whose fault is it? What somebody killed (the kernel, short of memory; an administrator), what got no memory for the object
+ * (SIGBUS), and what could not begin, is tried again after a while, and longer each time.
  */
 static void ended_badly(struct srv_object *o, const struct srv_worker *w, int status)
 {
 	static struct srv_rate rate;
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
-	if (w->stuck || (sig && sig != SIGKILL && sig != SIGTERM)) {
+	if (w->stuck || (sig && sig != SIGKILL && sig != SIGTERM && sig != SIGBUS)) {
 		crashed(o, w->page, status);
 		return;
 	}

@@ -17,7 +17,7 @@
  *             registered runtime and a directory in sysfs, /sys/class/misc/dragoman-ctl/guest-NAME/:
  *               enabled (rw, 0 or 1)  runtime (0 or 1)  machine  execs  refused  failed
  *             Totals are in /sys/class/misc/dragoman-ctl/stats/: sessions images objects queued taken answered requeued
- *             mapped timeouts refused.
+ *             mapped timeouts refused. /sys/class/misc/dragoman-ctl/abi is this header's version, "1.0".
  *   image     one version of one file: real inode (below overlayfs) with device, number, generation, size, mtime, ctime.
  *   object    code for one content, CPU class and translator: a sparse file of fixed size on the module's own tmpfs. What is in
  *             it is the business of worker and runtime: publish-only, with a counter in its header that the worker

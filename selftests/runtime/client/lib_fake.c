@@ -23,6 +23,12 @@
 #include "object/object.h"
 #include "translator_id.h"
 
+#define CODE 0x200			/* file offset of the guest program's code */
+#define AFTER_READ 13			/* instructions to where it jumps to */
+#define STATUS_AT 16			/* to the one that loads the exit status */
+#define MOVZ(rd, v) (0xd2800000u | (u32)(v) << 5 | (rd))
+#define SVC 0xd4000001u
+
 static void die(const char *what)
 {
 	printf("Bail out! fake server: %s: %s\n", what, strerror(errno));
@@ -46,6 +52,31 @@ static void translate_all(struct dragoman_object *o, const struct guest *g, cons
 		if (obj_writer_translate(w, pc))
 			die("obj_writer_translate");
 	while (obj_writer_next(w, &pc));
+	if (obj_writer_translate(w, CODE + 4 * AFTER_READ - (u32)o->text_lo))
+		die("obj_writer_translate");
+}
+
+/* What FAKE_GROWS adds later: translated from another file than the client's. */
+static struct {
+	struct dragoman_object *object;
+	u8 *file;
+	u64 size;
+} grown;
+
+static void grow(void)
+{
+	static const u32 mov = MOVZ(0, FAKE_GROWN_STATUS);
+	struct dragoman_object *o = grown.object;
+	struct obj_writer *w;
+	void *memory;
+
+	if (!o)
+		return;
+	memory = mmap(NULL, obj_writer_size(o), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	memcpy(grown.file + CODE + 4 * STATUS_AT, &mov, 4);
+	w = obj_writer_open(memory, o, guest_find(EM_AARCH64, ELFCLASS64, ELFDATA2LSB), grown.file, grown.size);
+	if (obj_writer_translate(w, CODE + 4 * AFTER_READ - (u32)o->text_lo))
+		die("obj_writer_translate");
 }
 
 static void spoil_header(struct dragoman_object *o, enum fake_mode mode)
@@ -94,12 +125,12 @@ static int make_object(int fd, enum fake_mode mode, u64 features)
 	struct obj_key key = { .translator = DRAGOMAN_TRANSLATOR_ID, .features = features };
 	struct dragoman_object h, *o;
 	struct stat st;
-	const u8 *file;
+	u8 *file;
 	int mem;
 
 	if (fstat(fd, &st))
 		die("fstat");
-	file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	file = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	if (file == MAP_FAILED || obj_layout(&h, g, file, st.st_size, &key))
 		die("obj_layout");
 	mem = memfd_create("object", MFD_ALLOW_SEALING | MFD_CLOEXEC);
@@ -109,8 +140,13 @@ static int make_object(int fd, enum fake_mode mode, u64 features)
 	if (o == MAP_FAILED)
 		die("mmap");
 	*o = h;
-	if (mode != FAKE_EMPTY && mode != FAKE_SMALLER)
+	if (mode != FAKE_EMPTY && mode != FAKE_SMALLER && mode != FAKE_GROWS)
 		translate_all(o, g, file, st.st_size);
+	if (mode == FAKE_GROWS) {
+		grown.object = o;
+		grown.file = file;
+		grown.size = st.st_size;
+	}
 	spoil_header(o, mode);
 	if (fcntl(mem, F_ADD_SEALS, seals_of(mode)))
 		die("seals");
@@ -250,6 +286,8 @@ static void serve(int c, enum fake_mode mode, struct fake_seen *seen)
 		seen->bad++;
 	} else if (in.msg.type == DRG_STATUS) {
 		seen->connections--;	/* fake_sync */
+		if (mode == FAKE_GROWS)
+			grow();
 	} else if (in.msg.type != DRG_ATTACH) {
 		note(seen, &in, len);
 	} else if (len != sizeof(in.attach) || in.attach.nfiles != n || in.attach.machine != EM_AARCH64) {
@@ -322,16 +360,13 @@ void fake_sync(const char *path)
 
 /* ---- the guest program ------------------------------------------------------------ */
 
-#define CODE 0x200			/* file offset of the code */
-#define MOVZ(rd, v) (0xd2800000u | (u32)(v) << 5 | (rd))
-#define SVC 0xd4000001u
-
 void fake_program(const char *path, bool fixed)
 {
 	static const u32 code[] = {
-		MOVZ(8, 64), MOVZ(0, 1), 0x10000000u | (14 * 4 / 4) << 5 | 1 /* adr x1, text below */, MOVZ(2, 3), SVC,	/* write */
+		MOVZ(8, 64), MOVZ(0, 1), 0x10000000u | (16 * 4 / 4) << 5 | 1 /* adr x1, text below */, MOVZ(2, 3), SVC,	/* write */
 		0xd10043ffu /* sub sp, sp, #16 */,
 		MOVZ(8, 63), MOVZ(0, 0), 0x910003e1u /* mov x1, sp */, MOVZ(2, 1), SVC,			/* read */
+		0x10000000u | 2 << 5 | 9 /* adr x9, . + 8 */, 0xd61f0120u /* br x9 */,
 		MOVZ(8, FAKE_PROGRAM_SYSCALL), SVC,
 		MOVZ(8, 94), MOVZ(0, FAKE_PROGRAM_STATUS), SVC,						/* exit_group */
 		0x000a6b6fu,	/* "ok\n" */

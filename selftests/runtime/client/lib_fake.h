@@ -22,6 +22,7 @@ enum fake_mode {
 	FAKE_UNSEALED, FAKE_NO_GROW, FAKE_WRITABLE,
 	FAKE_LARGER, FAKE_SMALLER, FAKE_MAGIC, FAKE_TRANSLATOR, FAKE_FEATURES, FAKE_NO_FEATURES, FAKE_MACHINE, FAKE_PARTS,
 	FAKE_OTHER_FILE, FAKE_OTHER_TIME, FAKE_OTHER_FILE_SIZE,
+	FAKE_GROWS,			/* without code; then wrong code for what comes after the program's read */
 	FAKE_LATE, FAKE_SILENT, FAKE_NO_ACCEPT, FAKE_CLOSE,
 	FAKE_MODES
 };
@@ -39,8 +40,9 @@ pid_t fake_start(const char *path, enum fake_mode mode, struct fake_seen *seen);
 /* Waits until it has seen all that was sent before. */
 void fake_sync(const char *path);
 
-/* Writes a guest program that prints "ok", waits for a byte, calls an unknown system call, and exits with 7. */
+/* Writes a guest program that prints "ok", waits for a byte, jumps, calls an unknown system call, and exits with 7. */
 #define FAKE_PROGRAM_STATUS 7
+#define FAKE_GROWN_STATUS 9		/* with the code that FAKE_GROWS adds */
 #define FAKE_PROGRAM_SYSCALL 4444
 void fake_program(const char *path, bool fixed);
 #endif

@@ -45,6 +45,7 @@ struct run {
 	const char *server, *verify;	/* DRAGOMAN_SERVER, DRAGOMAN_VERIFY; NULL: not set */
 	unsigned files, space;		/* limits: descriptors; MiB of address space; 0: none */
 	bool closed;			/* descriptor 2 is closed */
+	bool sync;			/* the server does something more before the program goes on */
 	/* out */
 	int status;			/* as a shell shows it */
 	bool printed, view;
@@ -139,6 +140,8 @@ static void run(struct run *r)
 	r->printed = n == 3 && !strcmp(text, "ok\n");
 	r->view = has_view(pid);
 	r->fds = count_fds(pid);
+	if (r->sync)
+		fake_sync(socket_path);
 	if (write(in[1], "x", 1) != 1)
 		r->printed = false;
 	waitpid(pid, &status, 0);
@@ -261,6 +264,26 @@ static void corrupt(struct fake_seen *seen)
 		printf("# status %d, stderr: %s\n", r.status, r.errors);
 }
 
+/* Code that comes after the offer was verified is not used; without verification it is. */
+static void grows(struct fake_seen *seen)
+{
+	struct run plain = { .sync = true }, verify = { .sync = true, .verify = "1" };
+	struct run *runs[] = { &plain, &verify };
+
+	for (unsigned i = 0; i < 2; i++) {
+		pid_t server = fake_start(socket_path, FAKE_GROWS, seen);
+
+		run(runs[i]);
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
+	result(plain.view && plain.status == FAKE_GROWN_STATUS, "code that comes later", "it is used");
+	result(verify.view && verify.status == FAKE_PROGRAM_STATUS && !verify.errors[0], "code that comes later",
+	       "it is not used where all is verified");
+	if (verify.status != FAKE_PROGRAM_STATUS || plain.status != FAKE_GROWN_STATUS)
+		printf("# status %d, verified %d, stderr: %s\n", plain.status, verify.status, verify.errors);
+}
+
 /* Nobody there, and somebody else's server. */
 static void absent(struct fake_seen *seen)
 {
@@ -312,6 +335,7 @@ int main(void)
 	late(seen);
 	limited(seen);
 	corrupt(seen);
+	grows(seen);
 	memset((void *)seen, 0, sizeof(*seen));
 	absent(seen);
 	printf("1..%u\n", number);
