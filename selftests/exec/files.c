@@ -63,6 +63,8 @@ TEST_F(files, descriptors)
 		EXPECT_EQ(0, r->error) TH_LOG("flags %x", flags[i]);
 		EXPECT_STREQ(path, val(r, "exe"));
 		EXPECT_STREQ("by-fd|report", val(r, "cmdline"));
+		/* As for a native program: the file's name or, on older kernels, the descriptor's number; never the runtime's. */
+		EXPECT_TRUE(!strcmp("guest", val(r, "comm")) || atoi(val(r, "comm")) == fd) TH_LOG("comm %s", val(r, "comm"));
 		EXPECT_EQ(0, num(r, "hello"));
 		EXPECT_EQ(DRAGOMAN_SESSION_EXEC | DRAGOMAN_SESSION_NO_NAME, num(r, "session_flags"));
 		EXPECT_EQ(EM_AARCH64_, num(r, "image_machine"));
@@ -316,6 +318,55 @@ TEST_F(files, few_descriptors)
 	}
 	EXPECT_LT(0, worked);
 	EXPECT_LT(0, refused);
+	EXPECT_EQ(0, writable_again("guest"));
+}
+
+static int limit_slowly(void *arg)
+{
+	struct rlimit l = { 64, 64 };
+
+	(void)arg;
+	return setrlimit(RLIMIT_NOFILE, &l) ? errno : 0;
+}
+
+/* Somebody lowers the limit while the exec is under way: it works or the process ends, without a word in the kernel's log. */
+TEST_F(files, limit_changes)
+{
+	struct rlimit none = { 0, 64 }, all = { 64, 64 };
+	struct run *r = &self->r;
+	pid_t pid;
+
+	for (int i = 0; i < 60; i++) {
+		int go[2], status;
+
+		ASSERT_EQ(0, pipe(go));
+		pid = fork();
+		if (pid == 0) {
+			char *argv[] = { "./guest", "exit", "13", NULL }, c;
+
+			limit_slowly(NULL);
+			if (read(go[0], &c, 1) == 1)
+				execv(argv[0], argv);
+			_exit(13);
+		}
+		usleep(1000);
+		ASSERT_EQ(1, write(go[1], "g", 1));
+		/* Each time a little later. */
+		for (unsigned long long until = now_ns() + i * 50000ull; now_ns() < until;)
+			;
+		for (int n = 0; n < 200 && !waitpid(pid, &status, WNOHANG); n++) {
+			prlimit(pid, RLIMIT_NOFILE, &none, NULL);
+			prlimit(pid, RLIMIT_NOFILE, &all, NULL);
+			if (n == 199)
+				waitpid(pid, &status, 0);
+		}
+		EXPECT_TRUE((WIFEXITED(status) && WEXITSTATUS(status) == 13) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV))
+			TH_LOG("status %x", status);
+		close(go[0]);
+		close(go[1]);
+	}
+	run(r, ARGV("./guest", "exit", "13"), NULL, NULL, NULL);
+	EXPECT_EQ(13, WEXITSTATUS(r->status));
 	EXPECT_EQ(0, writable_again("guest"));
 }
 

@@ -332,6 +332,52 @@ TEST_F(lifecycle, maps_stay)
 	close(s.session);
 }
 
+/* The next server hears of each object that is wanted, not only of one. */
+TEST_F(lifecycle, asked_again_for_all)
+{
+	struct stage s = { .file = self->file, .object_fd = -1 };
+	unsigned long long seen[8] = {};
+	struct dragoman_attach a;
+	struct dragoman_req req;
+	unsigned int n = 0;
+	char name[16];
+
+	s.ctl = server_open(&s.generation);
+	ASSERT_GE(s.ctl, 0);
+	s.session = session_open();
+	ASSERT_EQ(0, stage_attach(&s));
+	for (int i = 0; i < 7; i++) {
+		int file;
+
+		snprintf(name, sizeof(name), "lib%d", i);
+		ASSERT_EQ(0, make_guest(name, 0644));
+		file = open(name, O_RDONLY | O_CLOEXEC);
+		ASSERT_EQ(0, attach_fd(s.session, file, 0, 0, &a));
+		ASSERT_EQ(1, recv_kind(s.ctl, DRAGOMAN_REQ_OPEN, &req, 10 * SECOND));
+		ASSERT_EQ(0, reply(s.ctl, req.id, DRAGOMAN_OK, s.object));
+		/* Two files, one object: a session attaches that once, so each gets its own session. */
+		int session = session_open();
+
+		ASSERT_GE(session, 0);
+		ASSERT_EQ(0, attach_fd(session, file, 0, 0, &a));
+		EXPECT_EQ(DRAGOMAN_OK, a.status);
+	}
+	close(s.object_fd);
+	close(s.ctl);
+	s.ctl = server_open(&s.generation);
+	ASSERT_GE(s.ctl, 0);
+	while (n < 8 && recv_kind(s.ctl, DRAGOMAN_REQ_OPEN, &req, SECOND) == 1) {
+		for (unsigned int i = 0; i < n; i++)
+			EXPECT_NE(seen[i], req.image);
+		seen[n++] = req.image;
+		EXPECT_EQ(0, reply(s.ctl, req.id, DRAGOMAN_NONE, 0));
+	}
+	EXPECT_EQ(8, n);
+	EXPECT_EQ(-EAGAIN, recv_n(s.ctl, &req, 1, 0));
+	close(s.ctl);
+	close(s.session);
+}
+
 /* A server that inherits its descriptors to a child lives as long as the child. */
 TEST_F(lifecycle, forked_server)
 {

@@ -4,6 +4,7 @@
 #include "../exec/test.h"
 #include "server.h"
 
+#include <sys/file.h>
 #include <sys/socket.h>
 
 FIXTURE(objects) {
@@ -271,6 +272,86 @@ TEST_F(objects, descriptors)
 
 		EXPECT_EQ(-EAGAIN, recv_n(s->ctl, &req, 1, 0));
 	}
+}
+
+/* What the server reads is open for it alone: a client's locks, flags and position are the client's. */
+TEST_F(objects, own_open_file)
+{
+	struct stage *s = &self->s;
+	struct dragoman_image_fd i;
+	struct dragoman_req req;
+	int other = open("lib", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_EQ(0, flock(s->file, LOCK_EX));
+	ASSERT_EQ(0, fcntl(s->file, F_SETFL, O_APPEND));
+	ASSERT_EQ(77, lseek(s->file, 77, SEEK_SET));
+	ASSERT_EQ(0, stage_attach(s));
+	ASSERT_EQ(0, image_fd(s->ctl, s->image, &i));
+	EXPECT_EQ(0, lseek(i.fd, 0, SEEK_CUR));
+	EXPECT_EQ(0, fcntl(i.fd, F_GETFL) & O_APPEND);
+	ASSERT_EQ(-1, flock(other, LOCK_EX | LOCK_NB));
+	close(s->file);
+	s->file = -1;
+	EXPECT_EQ(0, flock(other, LOCK_EX | LOCK_NB));
+	EXPECT_EQ(1, recv_n(s->ctl, &req, 1, 0) == -EAGAIN);
+	close(i.fd);
+	close(other);
+}
+
+/* Files that are none: their contents are made when they are read. */
+TEST_F(objects, no_real_files)
+{
+	static const char *const names[] = { "/sys/kernel/notes", "/sys/kernel/uevent_seqnum", "/proc/kallsyms", "/proc/self/maps" };
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int fd = open(names[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		EXPECT_EQ(0, attach_fd(s->session, fd, 0, 0, &a));
+		EXPECT_EQ(DRAGOMAN_PRIVATE, a.status) TH_LOG("%s", names[i]);
+		close(fd);
+	}
+	EXPECT_EQ(-EAGAIN, recv_n(s->ctl, &req, 1, 0));
+}
+
+/* So many files as anybody may make and ask for: what the module remembers of those that nobody uses has a limit. */
+TEST_F_TIMEOUT(objects, forgotten, 1800)
+{
+	struct stage *s = &self->s;
+	long long before, after;
+	struct dragoman_detach d;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+
+	ASSERT_EQ(0, stage_attach(s));
+	before = read_number(SYSFS "/stats/images");
+	for (int i = 0; i < 17000; i++) {
+		int fd = open("many", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), session = session_open();
+
+		ASSERT_EQ(4, write(fd, "many", 4));
+		close(fd);
+		fd = open("many", O_RDONLY | O_CLOEXEC);
+		ASSERT_EQ(0, attach_fd(session, fd, 0, 0, &a));
+		ASSERT_EQ(1, recv_kind(s->ctl, DRAGOMAN_REQ_OPEN, &req, 10 * SECOND)) TH_LOG("%d", i);
+		ASSERT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_OK, s->object)) TH_LOG("%d", i);
+		unlink("many");
+		close(fd);
+		close(session);
+	}
+	after = read_number(SYSFS "/stats/images");
+	EXPECT_LE(16000, after - before);
+	EXPECT_GE(16500, after - before);
+	/* The one in use is still there, and goes with its object as ever. */
+	EXPECT_EQ(0, attach_fd(s->session, s->file, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	d = (struct dragoman_detach){ .size = sizeof(d), .object = s->object };
+	EXPECT_EQ(0, dg(s->session, DRAGOMAN_IOC_DETACH, &d));
+	EXPECT_EQ(0, object_retire(s->ctl, s->object));
+	EXPECT_GE(before, read_number(SYSFS "/stats/images"));
 }
 
 TEST_F(objects, attach_arguments)
