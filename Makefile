@@ -290,7 +290,7 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) $(DESTDIR)$(COMPLETION)/dragoman
 	rm -f $(DESTDIR)$(MODULES_LOAD)/dragoman.conf $(DESTDIR)$(UDEV)/70-dragoman.rules
 	rm -rf $(DESTDIR)$(SRCDIR)
-	-rmdir $(DESTDIR)$(LIBEXEC)
+	! test -d $(DESTDIR)$(LIBEXEC) || rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXEC)
 
 clean:
 	rm -rf $(BUILD)

@@ -7,6 +7,7 @@
 
 #include <linux/binfmts.h>
 #include <linux/fs.h>
+#include <linux/fsnotify_backend.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/shmem_fs.h>
@@ -86,6 +87,23 @@ static inline bool dragoman_take_comm_from_dentry(struct linux_binprm *bprm)
 
 	bprm->comm_from_dentry = 0;
 	return was;
+#else
+	return false;
+#endif
+}
+
+/* Newer kernels take each group for one that is used in memory reclaim. */
+#ifdef FSNOTIFY_GROUP_NOFS
+#define DRAGOMAN_FSNOTIFY_NOFS FSNOTIFY_GROUP_NOFS
+#else
+#define DRAGOMAN_FSNOTIFY_NOFS 0
+#endif
+
+/* The file below an overlay's, which says so only on newer kernels (older ones give it the overlay's path). */
+static inline bool dragoman_is_backing(const struct file *file)
+{
+#ifdef FMODE_BACKING
+	return file->f_mode & FMODE_BACKING;
 #else
 	return false;
 #endif

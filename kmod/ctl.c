@@ -46,10 +46,11 @@ static int join(struct dragoman_ctl *ctl, struct dragoman_ctl_hello *args)
 	if (cmpxchg(&ctl->role, CTL_NEW, CTL_BUSY) != CTL_NEW)
 		return -EALREADY;
 	if (args->role == DRAGOMAN_ROLE_ADMIN) {
-		smp_store_release(&ctl->role, CTL_ADMIN);
+		smp_store_release(&ctl->role, CTL_ADMIN);	/* as below */
 		return 0;
 	}
 	err = dragoman_queue_join(ctl, args->role, &args->generation);
+	/* Whoever sees the role (ctl_ioctl(), ctl_poll()) sees the generation, too. */
 	smp_store_release(&ctl->role, err ? CTL_NEW : CTL_SERVER);
 	return err;
 }
@@ -305,7 +306,7 @@ static long ctl_ioctl(struct file *file, unsigned int command, unsigned long arg
 {
 	struct dragoman_ctl *ctl = file->private_data;
 	void __user *arg = (void __user *)argument;
-	int role = smp_load_acquire(&ctl->role);
+	int role = smp_load_acquire(&ctl->role);	/* pairs with join() */
 
 	if (_IOC_TYPE(command) != DRAGOMAN_IOC_TYPE)
 		return -ENOTTY;
@@ -338,6 +339,7 @@ static __poll_t ctl_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct dragoman_ctl *ctl = file->private_data;
 
+	/* Pairs with join(). */
 	if (smp_load_acquire(&ctl->role) != CTL_SERVER)
 		return EPOLLERR;
 	return dragoman_queue_poll(file, table);

@@ -291,7 +291,7 @@ int __init dragoman_exec_find_native(void)
 void __init dragoman_exec_init(void)
 {
 	if (DRAGOMAN_BPF_REGISTER(dragoman_exec_policy))
-		pr_info("no BPF policy for exec: the kernel or the module's type information lacks it\n");
+		pr_debug("no BPF policy for exec: the kernel or the module's type information lacks it\n");
 	insert_binfmt(&dragoman_format);
 }
 

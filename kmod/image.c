@@ -78,7 +78,7 @@ int dragoman_proof_from_file(struct dragoman_proof *proof, struct file *file)
 	memset(proof, 0, sizeof(*proof));
 	proof->file = file;
 	proof->real = real;
-	if (real != file_inode(file) || d_inode(file->f_path.dentry) != file_inode(file))
+	if (real != file_inode(file) || d_inode(file->f_path.dentry) != file_inode(file) || dragoman_is_backing(file))
 		proof->flags |= DRAGOMAN_FILE_STACKED;
 	if (dragoman_noexec(&file->f_path))
 		proof->flags |= DRAGOMAN_FILE_NOEXEC;
@@ -160,6 +160,11 @@ static bool is_too_young(const struct inode *inode)
 	return abs(timespec64_to_ns(&now) - timespec64_to_ns(&changed)) <= 2 * step;
 }
 
+static bool needs_watch(const struct inode *inode)
+{
+	return inode->i_sb->s_magic == TMPFS_MAGIC;
+}
+
 /* Can the server be asked to read it, and is what it finds there for as long as the key stays the same? */
 static bool is_stable(const struct inode *inode)
 {
@@ -175,13 +180,22 @@ static u32 key_hash(const struct dragoman_key *key)
 	return jhash2((const u32 *)key, sizeof(*key) / 4, 0);
 }
 
+static void forget(struct dragoman_image *image);
+
+/* Under image_lock. One that was written, which its key does not tell, is no more what the key is for; whoever uses it keeps it. */
 static struct dragoman_image *find_key(const struct dragoman_key *key, u32 hash)
 {
 	struct dragoman_image *image;
+	struct hlist_node *next;
 
-	hash_for_each_possible(by_key, image, by_key, hash)
-		if (!memcmp(&image->key, key, sizeof(*key)))
+	hash_for_each_possible_safe(by_key, image, next, by_key, hash) {
+		if (memcmp(&image->key, key, sizeof(*key)))
+			continue;
+		if (!dragoman_watch_written(image->watch))
 			return image;
+		hash_del(&image->by_key);
+		forget(image);
+	}
 	return NULL;
 }
 
@@ -221,6 +235,7 @@ static void image_put(struct dragoman_image *image)
 	list_for_each_entry_safe(slot, next, &image->slots, of_image)
 		slot_free(slot);
 	not_unused(image);
+	dragoman_watch_stop(image->watch);
 	list_del(&image->all);
 	list_del(&image->idle);
 	hash_del(&image->by_key);
@@ -237,21 +252,47 @@ static void use(struct dragoman_image *image)
 	not_unused(image);
 }
 
+/* Through an overlay the server could read another file later, after a copy up. */
+static bool is_readable(const struct dragoman_proof *proof)
+{
+	return file_inode(proof->file) == proof->real;
+}
+
 /*
  * What the server will read: an open file of its own, since it could not read one that a client gave O_DIRECT, and would keep a
- * client's locks. NULL: through an overlay it could read another file later, after a copy up. -ENOMEM, -ENFILE; -EACCES: private.
+ * client's locks. 0; -ENOMEM, -ENFILE; -EACCES: private.
  */
-static struct file *open_for_server(const struct dragoman_proof *proof)
+static int open_for_server(const struct dragoman_proof *proof, struct file **file)
 {
-	struct file *file;
+	int err;
 
-	if (file_inode(proof->file) != proof->real)
-		return NULL;
 	/* On older kernels what is mapped of an overlay has the overlay's path; nobody has a descriptor of it. */
-	if (d_inode(proof->file->f_path.dentry) != proof->real)
-		return get_file(proof->file);
-	file = dentry_open(&proof->file->f_path, O_RDONLY | O_LARGEFILE | O_NONBLOCK, server_cred);
-	return file == ERR_PTR(-ENOMEM) || file == ERR_PTR(-ENFILE) || !IS_ERR(file) ? file : ERR_PTR(-EACCES);
+	if (d_inode(proof->file->f_path.dentry) != proof->real) {
+		*file = get_file(proof->file);
+		return 0;
+	}
+	*file = dentry_open(&proof->file->f_path, O_RDONLY | O_LARGEFILE | O_NONBLOCK, server_cred);
+	err = PTR_ERR_OR_ZERO(*file);
+	if (!err)
+		return 0;
+	*file = NULL;
+	return err == -ENOMEM || err == -ENFILE ? err : -EACCES;
+}
+
+/* Makes what a new image needs and cannot be had with the lock. 0 or -errno. */
+static int image_alloc(struct inode *real, struct dragoman_image **image)
+{
+	struct dragoman_watch *watch = needs_watch(real) ? dragoman_watch_start(real) : NULL;
+
+	if (IS_ERR(watch))
+		return PTR_ERR(watch);
+	*image = kzalloc(sizeof(**image), GFP_KERNEL_ACCOUNT);
+	if (!*image) {
+		dragoman_watch_stop(watch);
+		return -ENOMEM;
+	}
+	(*image)->watch = watch;
+	return 0;
 }
 
 /* Under image_lock: makes a new image of fresh. */
@@ -274,52 +315,59 @@ static void image_add(struct dragoman_image *image, const struct dragoman_key *k
  */
 struct dragoman_image *dragoman_image_use(const struct dragoman_proof *proof)
 {
-	struct dragoman_image *image, *fresh = NULL;
+	struct dragoman_image *image = NULL, *fresh = NULL;
+	bool lack_image, lack_file;
 	struct file *file = NULL;
-	bool opened = false;
 	struct dragoman_key key;
 	u32 hash;
+	int err;
 
-	if (!is_stable(proof->real))
+	/* A writer below an overlay is not seen by a watch. */
+	if (needs_watch(proof->real) && proof->flags & DRAGOMAN_FILE_STACKED)
 		return ERR_PTR(-EACCES);
-	make_key(proof->file, proof->real, &key);
-	hash = key_hash(&key);
 	for (;;) {
+		/* Again after a watch has begun: who wrote before is gone, or seen here. */
+		err = is_stable(proof->real) ? 0 : -EACCES;
+		if (err)
+			break;
+		make_key(proof->file, proof->real, &key);
+		hash = key_hash(&key);
 		spin_lock(&image_lock);
 		image = find_key(&key, hash);
-		if ((image || fresh) && (opened || (image && image->file)))
+		lack_image = !image && !fresh;
+		lack_file = is_readable(proof) && !file && !(image && image->file);
+		if (!lack_image && !lack_file)
 			break;
 		spin_unlock(&image_lock);
-		if (!fresh)
-			fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-		if (!opened)
-			file = open_for_server(proof);
-		opened = true;
-		if (!fresh || IS_ERR(file)) {
-			kfree(fresh);
-			if (!IS_ERR_OR_NULL(file))
-				fput(file);
-			return IS_ERR(file) ? ERR_CAST(file) : ERR_PTR(-ENOMEM);
+		if (lack_image)
+			err = image_alloc(proof->real, &fresh);
+		if (!err && lack_file)
+			err = open_for_server(proof, &file);
+		if (err)
+			break;
+	}
+	if (!err) {
+		if (!image) {
+			image = fresh;
+			fresh = NULL;
+			image_add(image, &key, hash, proof->flags & DRAGOMAN_FILE_TRUSTED);
 		}
+		use(image);
+		if (!image->file)
+			swap(image->file, file);
+		spin_unlock(&image_lock);
 	}
-	if (!image) {
-		image = fresh;
-		fresh = NULL;
-		image_add(image, &key, hash, proof->flags & DRAGOMAN_FILE_TRUSTED);
-	}
-	use(image);
-	if (!image->file)
-		swap(image->file, file);
-	spin_unlock(&image_lock);
+	if (fresh)
+		dragoman_watch_stop(fresh->watch);
 	kfree(fresh);
 	if (file)
 		fput(file);
-	return image;
+	return err ? ERR_PTR(err) : image;
 }
 
 static void slot_clear(struct slot *slot);
 
-/* Under image_lock: it is as if nothing had been said about the image, which nobody uses. */
+/* Under image_lock: it is as if nothing had been said about the image. */
 static void forget(struct dragoman_image *image)
 {
 	struct slot *slot;
@@ -402,7 +450,7 @@ int dragoman_image_check(struct dragoman_image *image)
 	if (!file)
 		return err;
 	make_key(file, file_inode(file), &key);
-	if (!memcmp(&key, &image->key, sizeof(key)) && is_stable(file_inode(file)))
+	if (!memcmp(&key, &image->key, sizeof(key)) && is_stable(file_inode(file)) && !dragoman_watch_written(image->watch))
 		err = 0;
 	fput(file);
 	return err;
@@ -669,11 +717,19 @@ void dragoman_image_reopen(void)
 
 int __init dragoman_image_init(void)
 {
+	int err = dragoman_watch_init();
+
+	if (err)
+		return err;
 	server_cred = prepare_kernel_cred(&init_task);
-	return server_cred ? 0 : -ENOMEM;
+	if (server_cred)
+		return 0;
+	dragoman_watch_exit();
+	return -ENOMEM;
 }
 
 void dragoman_image_exit(void)
 {
+	dragoman_watch_exit();
 	put_cred(server_cred);
 }

@@ -104,6 +104,7 @@ struct dragoman_image {
 	unsigned int refs;		/* image_lock, as all below */
 	unsigned int uses;
 	u32 flags;			/* DRAGOMAN_FILE_TRUSTED */
+	struct dragoman_watch *watch;	/* where times do not tell of each change */
 	struct file *file;		/* while uses, and if the real file is known: the server's own */
 	struct list_head slots;
 	unsigned int nslots, nbound;
@@ -171,6 +172,16 @@ struct file *dragoman_mount_file(const struct file_operations *fops, void *priva
 
 struct file *dragoman_file_behind(const struct vm_area_struct *vma, u64 address, u64 *offset);
 int dragoman_proof_from_address(struct dragoman_proof *proof, u64 address);
+
+/* ---- watch.c ------------------------------------------------------------------------------------------- */
+
+struct dragoman_watch;
+
+int dragoman_watch_init(void);
+void dragoman_watch_exit(void);
+struct dragoman_watch *dragoman_watch_start(struct inode *inode);
+void dragoman_watch_stop(struct dragoman_watch *watch);
+bool dragoman_watch_written(const struct dragoman_watch *watch);
 
 /* ---- session.c ----------------------------------------------------------------------------------------- */
 

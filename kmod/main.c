@@ -95,7 +95,7 @@ static int __init dragoman_init(void)
 	if (err)
 		goto out_ctl;
 	dragoman_exec_init();
-	pr_info("loaded, ABI %u.%u\n", DRAGOMAN_ABI_MAJOR, DRAGOMAN_ABI_MINOR);
+	pr_debug("loaded, ABI %u.%u\n", DRAGOMAN_ABI_MAJOR, DRAGOMAN_ABI_MINOR);
 	return 0;
 
 out_ctl:
@@ -120,7 +120,7 @@ static void __exit dragoman_exit(void)
 	dragoman_guests_exit();
 	dragoman_object_exit();
 	dragoman_image_exit();
-	pr_info("unloaded\n");
+	pr_debug("unloaded\n");
 }
 
 module_init(dragoman_init);

@@ -270,15 +270,18 @@ static struct vfsmount *mount_tmpfs(const char *options)
 
 static struct vfsmount *mount_objects(void)
 {
-	struct vfsmount *mnt;
+	struct vfsmount *mnt = ERR_PTR(-EOPNOTSUPP);
 	char options[64];
 
-	snprintf(options, sizeof(options), "size=50%%,huge=%s", huge);
-	mnt = mount_tmpfs(options);
-	if (IS_ERR(mnt)) {
-		pr_notice("no huge pages (huge=%s is not to be had)\n", huge);
-		mnt = mount_tmpfs("size=50%");
+	/* Where there is no such option tmpfs complains aloud. */
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
+		snprintf(options, sizeof(options), "size=50%%,huge=%s", huge);
+		mnt = mount_tmpfs(options);
+		if (IS_ERR(mnt))
+			pr_notice("no huge pages (huge=%s is not to be had)\n", huge);
 	}
+	if (IS_ERR(mnt))
+		mnt = mount_tmpfs("size=50%");
 	if (!IS_ERR(mnt))
 		mnt->mnt_sb->s_iflags |= SB_I_NOEXEC;
 	return mnt;

@@ -478,6 +478,7 @@ static long session_ioctl(struct file *file, unsigned int command, unsigned long
 		return -ENOTTY;
 	if (command == DRAGOMAN_IOC_HELLO)
 		return do_hello(session, arg);
+	/* Pairs with do_hello(): the class is there. */
 	if (!smp_load_acquire(&session->hello))
 		return -EPROTO;
 	switch (command) {

@@ -21,6 +21,7 @@ packages() {
 	podman) echo podman buildah runc busybox-static ;;
 	bpf)   echo clang bpftool libbpf-dev libelf-dev zlib1g-dev ;;
 	kmod)  echo linux-headers-amd64 ;;
+	dkms)  echo dkms kmod ;;
 	vm)    echo qemu-system-x86 busybox-static cpio xz-utils make gcc libc6-dev gcc-12 libelf1 pahole kmod ;;
 	vm-newest) echo mmdebstrap ;;
 	vm-build) echo flex bison bc libelf-dev libssl-dev pahole cpio kmod ;;

@@ -221,6 +221,72 @@ TEST_F(creds, user_namespace)
 	EXPECT_EQ(0, num(r, "hello"));
 }
 
+/* A container whose users 0 to 9 are 1000 to 1009 outside; we are 5 in it. The map has to come from outside. */
+static int be_in_container(void *arg)
+{
+	char path[64], c = 0;
+	int p[2], status;
+	pid_t helper;
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", getpid());
+	if (pipe(p))
+		return errno;
+	helper = fork();
+	if (helper == 0) {
+		if (read(p[0], &c, 1) != 1 || write_text(path, "0 1000 10"))
+			_exit(1);
+		memcpy(strstr(path, "uid_map"), "gid_map", 7);
+		_exit(write_text(path, "0 1000 10") ? 1 : 0);
+	}
+	if (unshare(CLONE_NEWUSER))
+		return errno;
+	if (write(p[1], "u", 1) != 1 || waitpid(helper, &status, 0) != helper || status)
+		return EIO;
+	close(p[0]);
+	close(p[1]);
+	return setgroups(0, NULL) || setresgid(5, 5, 5) || setresuid(5, 5, 5) ? errno : 0;
+}
+
+/* The bits of a file that belongs to the container's root count inside, and give what is inside. */
+TEST_F(creds, setuid_in_container)
+{
+	struct run *r = &self->r;
+
+	ASSERT_EQ(0, make_guest("su", 0755));
+	ASSERT_EQ(0, chown("su", 1000, 1000));
+	ASSERT_EQ(0, chmod("su", 04755));
+	run(r, ARGV("./su", "report"), NULL, be_in_container, NULL);
+	EXPECT_EQ(0, r->error);
+	EXPECT_STREQ("5,0,5,5", val(r, "ids"));
+	EXPECT_STREQ("5,0,5,5", val(r, "aux_ids"));
+	EXPECT_STREQ(full_caps(), val(r, "capeff"));
+	EXPECT_EQ(1, num(r, "secure"));
+	EXPECT_EQ(DRAGOMAN_SESSION_EXEC | DRAGOMAN_SESSION_SECURE, num(r, "session_flags"));
+	/* The container's root is a user like others: no object for a privileged program. */
+	EXPECT_EQ(0, num(r, "file_flags"));
+}
+
+/* Capabilities that a container's root gave to a file: inside, and only there. */
+TEST_F(creds, capabilities_of_container)
+{
+	struct vfs_ns_cap_data cap = { .magic_etc = VFS_CAP_REVISION_3 | VFS_CAP_FLAGS_EFFECTIVE, .rootid = 1000 };
+	struct run *r = &self->r;
+
+	cap.data[0].permitted = 1u << CAP_NET_ADMIN;
+	ASSERT_EQ(0, make_guest("caps", 0755));
+	if (setxattr("caps", "security.capability", &cap, sizeof(cap), 0))
+		SKIP(return, "this file system has no capabilities: %s", strerror(errno));
+	run(r, ARGV("./caps", "report"), NULL, be_in_container, NULL);
+	EXPECT_STREQ("5,5,5,5", val(r, "ids"));
+	EXPECT_STREQ("0000000000001000", val(r, "capeff"));
+	EXPECT_EQ(1, num(r, "secure"));
+	EXPECT_EQ(DRAGOMAN_SESSION_EXEC | DRAGOMAN_SESSION_SECURE, num(r, "session_flags"));
+	run(r, ARGV("./caps", "report"), NULL, be_user, NULL);
+	EXPECT_EQ(0, r->error);
+	EXPECT_STREQ("0000000000000000", val(r, "capeff"));
+	EXPECT_EQ(0, num(r, "secure"));
+}
+
 /* Executable, not readable: runs; only its runtime may read it. */
 TEST_F(creds, unreadable)
 {
@@ -296,24 +362,26 @@ TEST_F(creds, attach)
 	}
 }
 
-/* A program that is traced by somebody without privilege gains nothing. */
-TEST_F(creds, traced)
+/* What a user's ./su prints that is traced by a process of the user's or of root's; its status. */
+static int run_traced(bool by_user, char *out, int size)
 {
-	char out[4096] = "";
-	int p[2], status, n = 0;
+	int p[2], status, n = 0, got;
 	pid_t tracer;
 
-	ASSERT_EQ(0, make_guest("su", 04755));
-	ASSERT_EQ(0, pipe(p));
+	if (pipe(p))
+		return -errno;
 	tracer = fork();
 	if (tracer == 0) {
 		pid_t pid;
 
-		be_user(NULL);
+		if (by_user)
+			be_user(NULL);
 		pid = fork();
 		if (pid == 0) {
 			dup2(p[1], 1);
 			ptrace(PTRACE_TRACEME, 0, 0, 0);
+			if (!by_user)
+				be_user(NULL);
 			execl("./su", "./su", "report", NULL);
 			_exit(1);
 		}
@@ -322,16 +390,25 @@ TEST_F(creds, traced)
 		_exit(WEXITSTATUS(status));
 	}
 	close(p[1]);
-	while (n < (int)sizeof(out) - 1) {
-		int got = read(p[0], out + n, sizeof(out) - 1 - n);
-
-		if (got <= 0)
-			break;
+	while (n < size - 1 && (got = read(p[0], out + n, size - 1 - n)) > 0)
 		n += got;
-	}
-	ASSERT_EQ(tracer, waitpid(tracer, &status, 0));
-	EXPECT_EQ(0, status);
+	out[n] = 0;
+	close(p[0]);
+	return waitpid(tracer, &status, 0) == tracer ? status : -ECHILD;
+}
+
+/* A program that is traced by somebody without privilege gains nothing. */
+TEST_F(creds, traced)
+{
+	char out[4096];
+
+	ASSERT_EQ(0, make_guest("su", 04755));
+	EXPECT_EQ(0, run_traced(true, out, sizeof(out)));
 	EXPECT_NE(NULL, strstr(out, "\nids=1000,1000,1001,1001\n")) TH_LOG("%s", out);
+	/* Root may watch. */
+	EXPECT_EQ(0, run_traced(false, out, sizeof(out)));
+	EXPECT_NE(NULL, strstr(out, "\nids=1000,0,1001,1001\n")) TH_LOG("%s", out);
+	EXPECT_NE(NULL, strstr(out, "\nsecure=1\n")) TH_LOG("%s", out);
 }
 
 /* The node for the server is root's alone, also where somebody is root of a namespace. */

@@ -3,6 +3,10 @@
 #include "kselftest_harness.h"
 #include "test.h"
 
+#include <linux/audit.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
 FIXTURE(identity) {
 	struct run r;
 	char dir[PATH_MAX];
@@ -318,6 +322,72 @@ TEST_F(identity, core_file)
 	/* NT_PRPSINFO names the guest program and its arguments. */
 	EXPECT_NE(NULL, memmem(core, st.st_size < 65536 ? st.st_size : 65536, "guest\0\0\0", 8));
 	EXPECT_NE(NULL, memmem(core, st.st_size < 65536 ? st.st_size : 65536, "./guest abort now", 17));
+}
+
+/* Sends to the audit system and waits for its answer: 0 or -errno. */
+static int audit_say(int nl, int type, const void *data, unsigned int size)
+{
+	struct {
+		struct nlmsghdr h;
+		char data[8192];
+	} m = { .h = { .nlmsg_len = NLMSG_LENGTH(size), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK } };
+	struct timeval patience = { 10, 0 };
+
+	memcpy(m.data, data, size);
+	setsockopt(nl, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (send(nl, &m, m.h.nlmsg_len, 0) < 0)
+		return -errno;
+	while (recv(nl, &m, sizeof(m), 0) > 0)
+		if (m.h.nlmsg_type == NLMSG_ERROR)
+			return ((struct nlmsgerr *)m.data)->error;
+	return -ETIMEDOUT;
+}
+
+/* What an audit daemon hears: the guest program, nothing of its runtime. */
+TEST_F(identity, audit)
+{
+	struct audit_status on = { .mask = AUDIT_STATUS_ENABLED | AUDIT_STATUS_PID, .enabled = 1, .pid = getpid() };
+	struct audit_status off = { .mask = AUDIT_STATUS_ENABLED | AUDIT_STATUS_PID };
+	struct { struct audit_rule_data r; char space[64]; } rule = { .r = {
+		.flags = AUDIT_FILTER_EXIT, .action = AUDIT_ALWAYS, .field_count = 1, .fields = { AUDIT_ARCH },
+		.fieldflags = { AUDIT_EQUAL }, .values = { AUDIT_ARCH_X86_64 } } };
+	int nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT), records = 0, ret;
+	char exe[PATH_MAX + 16], dir[PATH_MAX];
+	struct timeval patience = { 3, 0 };
+	struct run *r = &self->r;
+	struct {
+		struct nlmsghdr h;
+		char data[8192];
+	} m;
+
+	if (nl < 0)
+		SKIP(return, "no audit in this kernel");
+	ret = audit_say(nl, AUDIT_SET, &on, sizeof(on));
+	if (ret)
+		SKIP(return, "audit is somebody else's here: %s", strerror(-ret));
+	rule.r.mask[__NR_execve / 32] = 1u << (__NR_execve % 32);
+	ASSERT_EQ(0, audit_say(nl, AUDIT_ADD_RULE, &rule, sizeof(rule.r)));
+	run(r, ARGV("./guest", "exit", "7"), NULL, NULL, NULL);
+	EXPECT_EQ(7, WEXITSTATUS(r->status));
+	ASSERT_NE(NULL, getcwd(dir, sizeof(dir)));
+	snprintf(exe, sizeof(exe), "exe=\"%s/guest\"", dir);
+	setsockopt(nl, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	memset(&m, 0, sizeof(m));
+	while ((ret = recv(nl, &m, sizeof(m) - 1, 0)) > 0) {
+		((char *)&m)[ret] = 0;
+		if (m.h.nlmsg_type == AUDIT_SYSCALL) {
+			EXPECT_NE(NULL, strstr(m.data, exe)) TH_LOG("%s", m.data);
+			EXPECT_NE(NULL, strstr(m.data, "comm=\"guest\"")) TH_LOG("%s", m.data);
+			records |= 1;
+		} else if (m.h.nlmsg_type == AUDIT_EXECVE) {
+			EXPECT_NE(NULL, strstr(m.data, "argc=3 a0=\"./guest\" a1=\"exit\" a2=\"7\"")) TH_LOG("%s", m.data);
+			records |= 2;
+		}
+	}
+	EXPECT_EQ(3, records);
+	EXPECT_EQ(0, audit_say(nl, AUDIT_DEL_RULE, &rule, sizeof(rule.r)));
+	EXPECT_EQ(0, audit_say(nl, AUDIT_SET, &off, sizeof(off)));
+	close(nl);
 }
 
 /* A live guest holds the module. */

@@ -4,6 +4,8 @@
 #include "../exec/test.h"
 #include "server.h"
 
+#include <linux/userfaultfd.h>
+
 struct call {
 	const char *name;
 	unsigned int nr;
@@ -375,6 +377,66 @@ TEST_F(ioctls, object_descriptor)
 	EXPECT_GT(0, open(path, O_RDONLY));
 	munmap(p, OBJECT_SIZE);
 	close(fd);
+}
+
+/* A page that can be read, but whose write faults wait for somebody who never comes. NULL: not here. */
+static void *stuck_page(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register reg = { .range = { (unsigned long)p, 4096 }, .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect wp = { .range = reg.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct dragoman_hello h = hello_for(TRANSLATOR);
+
+	memcpy(p, &h, sizeof(h));
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
+		return NULL;
+	return p;
+}
+
+/* A HELLO whose memory does not come keeps others waiting, but not from dying. */
+TEST_F(ioctls, hello_stuck)
+{
+	int session = session_new(), p[2], status, i;
+	pid_t stuck, waits;
+	char c = 0;
+
+	ASSERT_GE(session, 0);
+	ASSERT_EQ(0, pipe(p));
+	stuck = fork();
+	if (stuck == 0) {
+		void *page = stuck_page();
+
+		if (write(p[1], page ? "y" : "n", 1) == 1 && page)
+			dg(session, DRAGOMAN_IOC_HELLO, page);
+		_exit(1);
+	}
+	ASSERT_EQ(1, read(p[0], &c, 1));
+	if (c == 'n') {
+		waitpid(stuck, NULL, 0);
+		SKIP(return, "no userfaultfd here");
+	}
+	usleep(300000);
+	EXPECT_EQ(0, waitpid(stuck, &status, WNOHANG));
+	waits = fork();
+	if (waits == 0) {
+		struct dragoman_hello h = hello_for(TRANSLATOR);
+
+		dg(session, DRAGOMAN_IOC_HELLO, &h);
+		_exit(0);
+	}
+	usleep(300000);
+	EXPECT_EQ(0, waitpid(waits, &status, WNOHANG));
+	kill(waits, SIGKILL);
+	for (i = 0; i < 500 && !waitpid(waits, &status, WNOHANG); i++)
+		usleep(10000);
+	EXPECT_GT(500, i);
+	kill(stuck, SIGKILL);
+	EXPECT_EQ(stuck, waitpid(stuck, &status, 0));
+	if (i == 500)
+		waitpid(waits, &status, 0);
+	close(session);
 }
 
 /* Too many descriptors: an error, and nothing is lost. */

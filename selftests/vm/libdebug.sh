@@ -70,7 +70,7 @@ debug_get() {
 	kmods=/nonexistent
 	series=debug
 	# Four times slower, and more memory for the shadow.
-	vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4))
+	vm_kunit=1 vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4))
 	own_module "$kdir" DRAGOMAN_KUNIT=1
 }
 

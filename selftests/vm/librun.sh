@@ -93,8 +93,8 @@ vm_run() {
 	local dir=$vmdir/run/.$$ status
 	rm -rf "$dir" && mkdir -p "$dir"
 	vm_root "$dir/root"
-	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\nend=%s\n' "$suites" "${vm_out:-/dev/ttyS1}" "${VM_CYCLES:-20}" \
-		"${vm_params:-}" "${VM_ENV:-}" "$([ -n "${linux:-}" ] && echo poweroff || echo reboot)" >"$dir/root/vm.conf"
+	printf 'suites="%s"\nout=%s\ncycles=%s\nparams="%s"\nenv="%s"\nkunit=%s\nend=%s\n' "$suites" "${vm_out:-/dev/ttyS1}" "${VM_CYCLES:-20}" \
+		"${vm_params:-}" "${VM_ENV:-}" "${vm_kunit:-}" "$([ -n "${linux:-}" ] && echo poweroff || echo reboot)" >"$dir/root/vm.conf"
 	(cd "$dir/root" && find . | cpio -o -H newc -R 0:0 --quiet >"../initrd")
 	rm -rf "$dir/root"
 	vm_unlock

@@ -10,7 +10,7 @@ uml_get() {
 	local dir name stamp config=selftests/vm/uml.config needs='SMP MODULE_UNLOAD MEMCG USER_NS' kind=uml
 	if [ "${1:-}" = debug ]; then
 		config="$config selftests/vm/debug.config" needs="$needs $debug_needs" kind=uml-debug
-		vm_memory=2G vm_limit=$((${VM_LIMIT:-540} * 3))
+		vm_kunit=1 vm_memory=2G vm_limit=$((${VM_LIMIT:-540} * 3))
 	fi
 	dir=$(realpath -m "$cache")
 	stamp=$(cat $config | sha256sum | cut -c 1-8)

@@ -243,7 +243,7 @@ static void print(struct json_object *o)
 	printf("binfmt_misc: %s\n", !strcmp(binfmt, "off") ? "switched off (echo 1 > " BINFMT_DIR "/status switches it on)" : binfmt);
 	for (size_t i = 0; i < json_object_array_length(guests); i++)
 		print_guest(json_object_array_get_idx(guests, i));
-	status_print_server(status_member(o, "server"));
+	status_print_server(status_member(o, "server"), status_member(o, "module"));
 }
 
 static int run(int argc, char **argv)

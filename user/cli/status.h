@@ -14,7 +14,8 @@ const char *status_text(struct json_object *o, const char *name);
 
 /* What the server says of itself, or an object with "error" if it does not answer; NULL: none runs. */
 struct json_object *status_server(void);
-void status_print_server(struct json_object *server);
+/* @module: it is loaded, and its programs do not knock at a socket. */
+void status_print_server(struct json_object *server, bool module);
 /* The line on how often programs found what they needed; with cache stat. */
 void status_print_hits(struct json_object *server);
 

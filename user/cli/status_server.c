@@ -142,10 +142,11 @@ static void print_device(struct json_object *s)
 	       (long long)status_number(d, "misses"), (long long)status_number(d, "hits"), (long long)status_number(d, "waiting"));
 }
 
-void status_print_server(struct json_object *s)
+void status_print_server(struct json_object *s, bool module)
 {
 	if (!s) {
-		puts("server: none runs; `dragoman run` starts one for this user, `systemctl enable --now dragomand.socket` one for everybody");
+		printf("server: none runs; `dragoman run` starts one for this user, `systemctl %s` one for everybody\n",
+		       module ? "start dragomand" : "enable --now dragomand.socket");
 		return;
 	}
 	printf("server: %s, pid %lld", *status_text(s, "error") ? "does not answer" : "runs", (long long)status_number(s, "pid"));

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Translated code of this address space: memory for it, finding it by guest pc and by host pc, linking regions to each
- * other, forgetting regions whose guest code changed. Everything that changes is under rt.cache->lock; look-ups by host pc
+ * Translated code of this address space: making it, finding it by guest pc and by host pc. (codemem.c: memory for it; link.c:
+ * jumps between regions; stale.c: what changes.) Everything that changes is under rt.cache->lock; look-ups by host pc
  * (from signal handlers) only read what is published last.
  */
 #include <linux/mman.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
 
-#include "host/x64/emit.h"
 #include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/sys.h"
 #include "runtime/uaccess.h"
 #include "translate/translate.h"
 
-#define PAGE_BUCKETS 4096
 #define PEEK_SIZE 64
 #define SNAP_STEP 512
 #define SNAP_SIZE 8192			/* the guest code that a region may span, and more than one instruction behind it */
@@ -52,8 +50,7 @@ static u32 hash(const struct rt_cache *c, u64 key)
 	return (u32)((key * 0x9e3779b97f4a7c15ull) >> (64 - c->table_bits));
 }
 
-/* Those of hidden regions too. */
-static struct rt_entry *find_any(struct rt_cache *c, u64 key)
+struct rt_entry *rt_cache_find_any(struct rt_cache *c, u64 key)
 {
 	u32 mask = (1u << c->table_bits) - 1;
 
@@ -69,7 +66,7 @@ static struct rt_entry *find_any(struct rt_cache *c, u64 key)
 
 struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key)
 {
-	struct rt_entry *e = find_any(c, key);
+	struct rt_entry *e = rt_cache_find_any(c, key);
 
 	return likely(e && !e->hidden) ? e : NULL;
 }
@@ -109,6 +106,14 @@ static bool table_grow(struct rt_cache *c)
 	return true;
 }
 
+void rt_cache_clear_tables(struct rt_cache *c)
+{
+	__builtin_memset(c->table, 0, sizeof(*c->table) << c->table_bits);
+	__builtin_memset(c->page, 0, RT_PAGE_BUCKETS * sizeof(*c->page));
+	c->nentries = 0;
+	__builtin_memset(c->flags_entry, 0, sizeof(c->flags_entry));
+}
+
 /* --- making regions ---------------------------------------------------------------------------------------------- */
 
 struct make_ctx {
@@ -117,7 +122,7 @@ struct make_ctx {
 };
 
 /* Copies as much of [from, to) as can be read, a step or a page at a time. Returns where it ended. */
-static u64 snapshot(u8 *buf, u64 from, u64 to)
+u64 rt_cache_snapshot(u8 *buf, u64 from, u64 to)
 {
 	while (from < to) {
 		u64 n = MIN(to, ALIGN_DOWN(from, 4096ull) + 4096) - from;
@@ -147,7 +152,7 @@ static const void *fetch(void *ctx, u64 pc, size_t *avail)
 	}
 	exec = rt_mm_exec_avail(pc);
 	if (off >= SNAP_SIZE) {
-		*avail = snapshot(c->snap + SNAP_SIZE + SNAP_STEP, pc, pc + MIN(exec, (size_t)PEEK_SIZE)) - pc;
+		*avail = rt_cache_snapshot(c->snap + SNAP_SIZE + SNAP_STEP, pc, pc + MIN(exec, (size_t)PEEK_SIZE)) - pc;
 		return c->snap + SNAP_SIZE + SNAP_STEP;
 	}
 	/* between what is there and pc there may be a hole, which no region spans */
@@ -155,13 +160,12 @@ static const void *fetch(void *ctx, u64 pc, size_t *avail)
 	if (pc > c->snap_end && rt_mm_exec_avail(c->snap_end) < pc - c->snap_end)
 		exec = 0;
 	if (exec && c->snap_end < end)
-		c->snap_end = snapshot(c->snap + (c->snap_end - c->snap_pc), c->snap_end, end);
+		c->snap_end = rt_cache_snapshot(c->snap + (c->snap_end - c->snap_pc), c->snap_end, end);
 	*avail = exec && c->snap_end > pc ? c->snap_end - pc : 0;
 	return c->snap + off;
 }
 
-/* Not against an enemy: a guest can only fool itself. */
-static u64 sum_of(const u8 *p, u64 n)
+u64 rt_cache_sum(const u8 *p, u64 n)
 {
 	u64 sum = n, w;
 
@@ -198,21 +202,6 @@ static bool slow_fp(void *ctx, u64 pc)
 		if (m->c->slow_fp[k] == pc)
 			return true;
 	return false;
-}
-
-static u32 page_bucket(u64 page)
-{
-	return (u32)(page * 0x9e3779b97f4a7c15ull >> 52);
-}
-
-static void list_pages(struct rt_cache *c, struct rt_region *r)
-{
-	for (u64 p = r->pc_lo >> 12; p <= (r->pc_hi - 1) >> 12 && r->npages < 4; p++) {
-		u32 b = page_bucket(p);
-
-		r->next_in_page[r->npages++] = c->page[b];
-		c->page[b] = r;
-	}
 }
 
 struct outputs {
@@ -294,13 +283,13 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	r = keep(c, &o, pc, t->strict_fp);
 	if (!r)
 		return NULL;
-	r->sum = sum_of(c->snap + (r->pc_lo - c->snap_pc), r->pc_hi - r->pc_lo);
+	r->sum = rt_cache_sum(c->snap + (r->pc_lo - c->snap_pc), r->pc_hi - r->pc_lo);
 	k->hot = (u8 *)ALIGN_UP((u64)o.cg.code + o.cg.code_len, 16ull);
 	k->cold = (u8 *)ALIGN_UP((u64)o.cg.cold + o.cg.cold_len, 16ull);
 	k->pool = o.cg.pool;
 	k->region[k->nregion] = r;
 	__atomic_store_n(&k->nregion, k->nregion + 1, __ATOMIC_RELEASE);
-	list_pages(c, r);
+	rt_region_list(c, r);
 	for (u32 n = 0; n < r->nentry; n++) {
 		struct rt_entry e = { .key = key_of(t, r->entry[n].pc), .host = r->hot + r->entry[n].off, .region = r,
 				      .needs_flags = r->entry[n].needs_flags };
@@ -311,135 +300,6 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 			table_put(c, &e);
 	}
 	return r;
-}
-
-/* --- linking ----------------------------------------------------------------------------------------------------- */
-
-static void patch(u8 *disp, const u8 *target)
-{
-	/* one aligned-enough store: the code generator keeps displacements inside 8 bytes */
-	__atomic_store_n((s32 *)disp, (s32)(target - (disp + 4)), __ATOMIC_RELEASE);
-}
-
-/* The list of an entry's links. */
-static struct rt_link **incoming(struct rt_entry *e)
-{
-	return e->view ? &e->view->incoming : &e->region->incoming;
-}
-
-/*
- * The target is too far for a direct jump: from now on the stub looks it up without coming here. The displacement of the stub's
- * last instruction, jmp [rbp + FN_LINK], changes in its lowest byte.
- */
-static void leave_by_exit(struct x64_site *site)
-{
-	u32 link = X64_FN + 8 * X64_FN_LINK - X64_BIAS, leave = X64_FN + 8 * X64_FN_EXIT - X64_BIAS, disp;
-	u8 *p = (u8 *)site;
-
-	while (p[-1] == 0xcc)
-		p--;
-	__builtin_memcpy(&disp, p - 4, 4);
-	if (p[-6] == 0xff && p[-5] == 0xa5 && disp == link && (link ^ leave) < 256)
-		__atomic_store_n(p - 4, (u8)leave, __ATOMIC_RELAXED);
-}
-
-void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e)
-{
-	u8 *base = (u8 *)site, *where = base + site->disp;
-	s64 far = e->host - where;
-	struct rt_link *l;
-	unsigned n = 0;
-
-	if (far != (s32)far) {
-		if (e->view)
-			leave_by_exit(site);
-		return;
-	}
-	if (e->needs_flags && site->tail)
-		where = base + site->tail;
-	/* another thread was quicker; or the list has it */
-	for (l = *incoming(e); l && n++ < 8; l = l->next)
-		if (l->tail_or_disp == where && l->target == e->host) {
-			patch(where, e->host);
-			return;
-		}
-	l = c->free_links;
-	if (l)
-		c->free_links = l->next;
-	else
-		l = rt_cache_meta(c, sizeof(*l));
-	if (!l)
-		return;
-	*l = (struct rt_link){ .next = *incoming(e), .site = site, .tail_or_disp = where, .target = e->host };
-	*incoming(e) = l;
-	patch(where, e->host);
-}
-
-/* The guest flags in EFLAGS are saved, then on to target. NULL: no room. */
-static u8 *make_flags_entry(struct rt_cache *c, u8 *target)
-{
-	struct rt_chunk *k = c->cur;
-	struct x64_buf b = { k->cold, k->cold, k->pool };
-	s64 far = target - k->cold;
-	u8 *at = k->cold;
-
-	if (k->pool - k->cold <= 4096)
-		return NULL;
-	cg_flags_store(&b, CG_FLAGS_SUB);
-	if (far < INT32_MAX - 4096 && far > INT32_MIN + 4096) {
-		x64_patch32(x64_jmp32(&b), target);
-	} else {
-		x64_jmp_m(&b, x64_mrip(b.p + 6));
-		x64_q(&b, (u64)target);
-	}
-	k->cold = (u8 *)ALIGN_UP((u64)b.p, 16ull);
-	return at;
-}
-
-static u8 *shared_flags_entry(struct rt_cache *c, u8 *target)
-{
-	struct rt_flags_entry *f = &c->flags_entry[(u64)target >> 4 & (ARRAY_SIZE(c->flags_entry) - 1)];
-
-	if (f->target != target) {
-		f->host = make_flags_entry(c, target);
-		f->target = f->host ? target : NULL;
-	}
-	return f->host;
-}
-
-u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e)
-{
-	if (!e->needs_flags)
-		return e->host;
-	if (e->view)
-		return shared_flags_entry(c, e->host);
-	if (!e->flags_host)
-		e->flags_host = make_flags_entry(c, e->host);
-	return e->flags_host;
-}
-
-static void unlink_site(struct rt_link *l)
-{
-	u8 *base = (u8 *)l->site;
-
-	if (l->tail_or_disp == base + l->site->disp)
-		patch(l->tail_or_disp, base + l->site->stub);
-	else
-		patch(l->tail_or_disp, l->tail_or_disp + 4);
-}
-
-void rt_cache_unlink(struct rt_cache *c, struct rt_view *v)
-{
-	struct rt_link *l, *next;
-
-	for (l = v->incoming; l; l = next) {
-		next = l->next;
-		unlink_site(l);
-		l->next = c->free_links;
-		c->free_links = l;
-	}
-	v->incoming = NULL;
-	__builtin_memset(c->flags_entry, 0, sizeof(c->flags_entry));
 }
 
 /* --- host pc -> region ------------------------------------------------------------------------------------------- */
@@ -507,212 +367,12 @@ bool rt_pc_entering(u64 host)
 	return false;
 }
 
-/* --- invalidation ------------------------------------------------------------------------------------------------ */
-
-static void unlist(struct rt_cache *c, struct rt_region *r)
-{
-	u64 p = r->pc_lo >> 12;
-
-	for (unsigned k = 0; k < r->npages; k++, p++) {
-		struct rt_region **at = &c->page[page_bucket(p)];
-
-		while (*at && *at != r) {
-			u64 q = (*at)->pc_lo >> 12;
-			unsigned n = 0;
-
-			while (n < (*at)->npages && page_bucket(q + n) != page_bucket(p))
-				n++;
-			at = &(*at)->next_in_page[n];
-		}
-		if (*at)
-			*at = r->next_in_page[k];
-	}
-}
-
-enum entries_to { HIDE, SHOW, DROP };
-
-static void change_entries(struct rt_cache *c, struct rt_region *r, enum entries_to what)
-{
-	for (u32 n = 0; n < r->nentry; n++) {
-		struct rt_entry *e = find_any(c, r->entry[n].pc | r->strict);
-
-		if (!e || e->region != r)
-			continue;
-		e->hidden = what != SHOW;
-		if (what == DROP)
-			e->host = NULL;		/* the key stays: a tombstone */
-	}
-}
-
-/* One byte, so no other thread sees half an instruction. What it was goes to *saved, if that is wanted. */
-static u8 *int3(struct rt_region *r, u32 off, u8 *saved)
-{
-	u8 *p = r->hot + off;
-
-	if (off >= r->hot_len)
-		return saved;
-	if (saved)
-		*saved++ = *p;
-	__atomic_store_n(p, 0xcc, __ATOMIC_RELAXED);
-	return saved;
-}
-
-/* Whoever is inside, or comes back into it, meets an INT3 and is sent on by the SIGTRAP handler. */
-static void poison(struct rt_region *r, u8 *saved)
-{
-	for (u32 n = 0; n < r->nmap; n++)
-		if (!r->map[n].inside)
-			saved = int3(r, r->map[n].off, saved);
-	for (u32 n = 0; n < r->nretsite; n++)
-		saved = int3(r, r->retsite[n], saved);
-	for (u32 n = 0; n < r->nentry; n++)
-		saved = int3(r, r->entry[n].off, saved);
-}
-
-/* Puts the bytes back; a place that was met twice has its own in the first. */
-static void unpoison(struct rt_region *r)
-{
-	const u8 *saved = r->saved;
-
-	for (u32 n = 0; n < r->nmap; n++)
-		if (!r->map[n].inside && r->map[n].off < r->hot_len && *saved++ != 0xcc)
-			__atomic_store_n(r->hot + r->map[n].off, saved[-1], __ATOMIC_RELAXED);
-	for (u32 n = 0; n < r->nretsite; n++)
-		if (r->retsite[n] < r->hot_len && *saved++ != 0xcc)
-			__atomic_store_n(r->hot + r->retsite[n], saved[-1], __ATOMIC_RELAXED);
-	for (u32 n = 0; n < r->nentry; n++)
-		if (r->entry[n].off < r->hot_len && *saved++ != 0xcc)
-			__atomic_store_n(r->hot + r->entry[n].off, saved[-1], __ATOMIC_RELAXED);
-}
-
-void rt_forget_jumps(struct rt_thread *t)
-{
-	for (u32 k = 0; k < X64_JCACHE_ENTRIES; k++)
-		__atomic_store_n(&t->jcache[k].pc, ~0ull, __ATOMIC_RELAXED);
-	for (u32 k = 0; k < X64_JFLAGS_ENTRIES; k++)
-		if (t->jflags[k].neg_pc)
-			__atomic_store_n(&t->jflags[k].neg_pc, 1, __ATOMIC_RELAXED);
-}
-
-/* The jump caches' entries for one region only: they sit at the hashes of its entries. */
-static void forget_jumps_to(struct rt_region *r)
-{
-	for (struct rt_thread *t = rt.threads; t; t = t->next)
-		for (u32 k = 0; k < r->nentry; k++) {
-			struct x64_jcache_entry *e = &t->jcache[r->entry[k].pc >> 2 & (X64_JCACHE_ENTRIES - 1)];
-
-			if (e->pc == r->entry[k].pc)
-				__atomic_store_n(&e->pc, ~0ull, __ATOMIC_RELAXED);
-			__atomic_store_n(&t->jflags[r->entry[k].pc >> 2 & (X64_JFLAGS_ENTRIES - 1)].neg_pc, 1, __ATOMIC_RELAXED);
-		}
-}
-
-static void forget_region_jumps(struct rt_region *r)
-{
-	rt_lock(&rt.threads_lock);
-	forget_jumps_to(r);
-	rt_unlock(&rt.threads_lock);
-}
-
-static void free_links(struct rt_cache *c, struct rt_region *r)
-{
-	struct rt_link *l, *next;
-
-	for (l = r->incoming; l; l = next) {
-		next = l->next;
-		if (r->state == RT_REGION_LIVE)
-			unlink_site(l);
-		l->next = c->free_links;
-		c->free_links = l;
-	}
-	r->incoming = NULL;
-}
-
-void rt_region_kill(struct rt_cache *c, struct rt_region *r)
-{
-	if (r->view) {
-		rt_view_drop_locked(c, r->view);
-		return;
-	}
-	if (r->state == RT_REGION_DEAD)
-		return;
-	change_entries(c, r, DROP);
-	free_links(c, r);
-	if (r->state == RT_REGION_LIVE) {
-		c->garbage += r->hot_len;
-		forget_region_jumps(r);
-		poison(r, NULL);
-	}
-	r->state = RT_REGION_DEAD;
-	unlist(c, r);
-}
-
-void rt_region_retire(struct rt_region *r)
-{
-	if (r->state == RT_REGION_LIVE)
-		poison(r, NULL);
-	r->state = RT_REGION_DEAD;
-	r->incoming = NULL;
-}
-
-void rt_cache_clear_tables(struct rt_cache *c)
-{
-	__builtin_memset(c->table, 0, sizeof(*c->table) << c->table_bits);
-	__builtin_memset(c->page, 0, PAGE_BUCKETS * sizeof(*c->page));
-	c->nentries = 0;
-	__builtin_memset(c->flags_entry, 0, sizeof(c->flags_entry));
-}
-
-/*
- * The region may be out of date, or not executable now; what it was made from is looked at when somebody wants to go
- * there. The links to it stay on its list.
- */
-static void hide(struct rt_cache *c, struct rt_region *r)
-{
-	if (r->state != RT_REGION_LIVE)
-		return;
-	if (!r->saved) {
-		r->saved = rt_cache_meta(c, r->nmap + r->nretsite + r->nentry);
-		if (!r->saved) {
-			rt_region_kill(c, r);
-			return;
-		}
-	}
-	r->state = RT_REGION_HIDDEN;
-	c->garbage += r->hot_len;
-	change_entries(c, r, HIDE);
-	for (struct rt_link *l = r->incoming; l; l = l->next)
-		unlink_site(l);
-	forget_region_jumps(r);
-	poison(r, r->saved);
-}
-
-/* Is the guest code that a hidden region was made from still there? Then the region lives again; else it is dead. */
-static bool unhide(struct rt_cache *c, struct rt_region *r)
-{
-	u64 len = r->pc_hi - r->pc_lo;
-
-	if (rt_mm_exec_avail(r->pc_lo) < len)
-		return false;		/* some of it; the rest may come back */
-	if (snapshot(c->snap, r->pc_lo, r->pc_hi) != r->pc_hi || sum_of(c->snap, len) != r->sum) {
-		rt_region_kill(c, r);
-		return false;
-	}
-	unpoison(r);
-	c->garbage -= r->hot_len;
-	r->state = RT_REGION_LIVE;
-	change_entries(c, r, SHOW);
-	for (struct rt_link *l = r->incoming; l; l = l->next)
-		patch(l->tail_or_disp, l->target);
-	return true;
-}
-
 /* Whether a translation is needed or an old one will do. */
 static bool get(struct rt_cache *c, struct rt_thread *t, u64 pc)
 {
-	struct rt_entry *e = find_any(c, key_of(t, pc));
+	struct rt_entry *e = rt_cache_find_any(c, key_of(t, pc));
 
-	if (e && e->hidden && unhide(c, e->region))
+	if (e && e->hidden && rt_region_unhide(c, e->region))
 		return true;
 	return make(c, t, pc) != NULL;
 }
@@ -743,71 +403,13 @@ struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc)
 	return get(c, t, pc) ? rt_cache_find(c, key_of(t, pc)) : NULL;
 }
 
-void rt_cache_go_strict(struct rt_cache *c)
-{
-	if (c->strict_flags)
-		return;
-	c->strict_flags = true;
-	rt_view_drop_all_locked(c);
-	for (u32 n = 0; n < c->nchunk; n++)
-		for (u32 k = 0; k < c->chunk[n].nregion; k++)
-			rt_region_kill(c, c->chunk[n].region[k]);
-}
-
-/* Regions that share a bucket of page p and overlap [start, end). */
-static void invalidate_bucket(struct rt_cache *c, u64 page, u64 start, u64 end)
-{
-	u32 b = page_bucket(page);
-	struct rt_region *r = c->page[b], *next;
-
-	while (r) {
-		u64 q = r->pc_lo >> 12;
-		unsigned n = 0;
-
-		while (n < r->npages && page_bucket(q + n) != b)
-			n++;
-		next = n < r->npages ? r->next_in_page[n] : NULL;
-		if (r->pc_lo < end && r->pc_hi > start)
-			hide(c, r);
-		r = next;
-	}
-}
-
-static void invalidate_all(struct rt_cache *c, u64 start, u64 end)
-{
-	for (u32 n = 0; n < c->nchunk; n++)
-		for (u32 k = 0; k < c->chunk[n].nregion; k++) {
-			struct rt_region *r = c->chunk[n].region[k];
-
-			if (r->pc_lo < end && r->pc_hi > start)
-				hide(c, r);
-		}
-}
-
-void rt_invalidate(u64 start, u64 end)
-{
-	struct rt_cache *c = rt.cache;
-
-	if (!c || start >= end)
-		return;
-	rt_lock(&c->lock);
-	if ((end - start) >> 12 > PAGE_BUCKETS) {
-		invalidate_all(c, start, end);
-	} else {
-		for (u64 p = start >> 12; p <= (end - 1) >> 12; p++)
-			if (c->page[page_bucket(p)])
-				invalidate_bucket(c, p, start, end);
-	}
-	rt_unlock(&c->lock);
-}
-
 /* --- start ------------------------------------------------------------------------------------------------------- */
 
 /* One mapping for what every process needs; the hash table moves when it grows. */
 int rt_cache_init(void)
 {
 	size_t scratch = sizeof(struct outputs) + translate_scratch_size();
-	size_t table = sizeof(struct rt_entry) << TABLE_BITS, pages = PAGE_BUCKETS * sizeof(void *);
+	size_t table = sizeof(struct rt_entry) << TABLE_BITS, pages = RT_PAGE_BUCKETS * sizeof(void *);
 	size_t snap = SNAP_SIZE + SNAP_STEP + PEEK_SIZE;
 	size_t total = ALIGN_UP(sizeof(struct rt_cache), 64ul) + table + pages + snap + scratch;
 	struct rt_cache *c;

@@ -23,6 +23,7 @@
 #define HOT_PER_REGION 32	/* the smallest region, for the size of the table */
 #define MIN_HOT (1u << 20)
 #define LIVE_CHUNKS 16		/* before everything is flushed, garbage or not */
+#define HUGE_PAGE (2u << 20)
 #define RLIMIT_DATA_ 2
 #define RLIMIT_AS_ 9
 
@@ -36,6 +37,9 @@ void *rt_core_map(size_t len, int prot)
 		sys(__NR_munmap, p, len);
 		return NULL;
 	}
+	/* Where the kernel makes huge pages unasked, a short program would pay for zeroing megabytes that it does not use. */
+	if (len >= HUGE_PAGE)
+		sys(__NR_madvise, p, len, MADV_NOHUGEPAGE);
 	return (void *)p;
 }
 

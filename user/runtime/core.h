@@ -13,6 +13,7 @@
 #define RT_CHUNK_HOT (16u << 20)	/* bytes of hot code in a chunk, if limits allow */
 #define RT_MAX_CHUNKS 32
 #define RT_REGION_INSNS 48		/* most guest instructions of a region */
+#define RT_PAGE_BUCKETS 4096
 
 /* A jump that was linked to a region, to be undone when the region goes. */
 struct rt_link {
@@ -123,6 +124,12 @@ struct rt_entry *rt_cache_get(struct rt_thread *t, u64 pc);
 struct rt_entry *rt_cache_peek(struct rt_thread *t, u64 pc, struct rt_view **missing);
 /* Also under the lock: the entry if there is one. */
 struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key);
+/* Those of hidden regions too. */
+struct rt_entry *rt_cache_find_any(struct rt_cache *c, u64 key);
+/* Copies as much of the guest's [from, to) as can be read. Returns where it ended. */
+u64 rt_cache_snapshot(u8 *buf, u64 from, u64 to);
+/* A summary of n bytes. Not against an enemy: a guest can only fool itself. */
+u64 rt_cache_sum(const u8 *p, u64 n);
 int rt_cache_init(void);
 /* Where to enter with guest flags in EFLAGS, as after a subtraction (lock held). */
 u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e);
@@ -130,6 +137,13 @@ u8 *rt_cache_flags_entry(struct rt_cache *c, struct rt_entry *e);
 void rt_cache_link(struct rt_cache *c, struct x64_site *site, struct rt_entry *e);
 /* Undoes the links to a view (lock held). */
 void rt_cache_unlink(struct rt_cache *c, struct rt_view *v);
+/* One link; and a jump to a place, in one store. */
+void rt_link_undo(struct rt_link *l);
+void rt_link_make(u8 *disp, const u8 *target);
+/* stale.c, lock held. A new region is found by the guest pages that it was made from. */
+void rt_region_list(struct rt_cache *c, struct rt_region *r);
+/* Is the guest code that a hidden region was made from still there? Then the region lives again; else it is dead. */
+bool rt_region_unhide(struct rt_cache *c, struct rt_region *r);
 /* codemem.c. Has everybody but self, who will sync next, left what was given up at the end of epoch? */
 bool rt_cache_past_epoch(const struct rt_thread *self, u64 epoch);
 /* A chunk with room for self to go on, as c->cur; may flush. 0 or -ENOMEM. */
@@ -141,7 +155,7 @@ void rt_forget_jumps(struct rt_thread *t);
 void *rt_cache_meta(struct rt_cache *c, size_t n);
 void *rt_core_map(size_t len, int prot);
 void rt_core_unmap(void *p, size_t len);
-/* cache.c, for codemem.c: nothing is to run in it any more; its tables are emptied separately. */
+/* stale.c, for codemem.c: nothing is to run in it any more; its tables are emptied separately. */
 void rt_region_retire(struct rt_region *r);
 void rt_cache_clear_tables(struct rt_cache *c);
 /* The region whose hot code holds this host address, stale ones included; NULL. In shared code: *tmp. No lock. */

@@ -7,7 +7,8 @@
  *   exec.c               execve and execveat: foreign, native and scripts         (load)
  *   mm.c                 mmap & co., executable ranges, brk                       (load)
  *   procfs.c path.c      /proc/self/..., -L, path rewriting                       (load)
- *   dispatch.c cache.c   find or make translated code, link, invalidate           (core)
+ *   dispatch.c cache.c   find or make translated code                             (core)
+ *   link.c stale.c       jumps between translations, invalidation                 (core)
  *   context.c            host context <-> guest state, single evaluation          (core)
  *   signal.c sigframe.c  signals                                                  (linux)
  *   thread.c             clone, fork, vfork, exit, futex-related                  (linux)
@@ -119,7 +120,7 @@ extern struct rt_globals rt;
 #define RT_FLAG_SECURE 4		/* AT_SECURE: no environment variable of ours is honoured */
 #define RT_FLAG_MODULE 8		/* started by the kernel module: /proc/self/exe, comm and AT_EXECFN are the guest's already */
 
-/* ---- core (dispatch.c, cache.c, codemem.c, context.c, ../host/x64/glue.c) ------------------------------------------- */
+/* ---- core (dispatch.c, cache.c, link.c, stale.c, codemem.c, context.c, ../host/x64/glue.c) ------------------------------------------- */
 
 /* Once per address space. 0 or -errno. */
 int rt_core_init(void);

@@ -146,7 +146,7 @@ struct dragoman_get_image {
  * Which object has the code of a file? The file is proved by a descriptor open for reading, or by an address of the
  * caller's where it is mapped. By address a mapping has to be of a regular file, not writable, and without a page that was ever
  * written (otherwise PRIVATE). A file that is open for writing anywhere is PRIVATE, as are descriptors that can write, memfds that are
- * not sealed, files of FUSE.
+ * not sealed, files neither on a block device nor on tmpfs (FUSE, network), files just changed where times are coarse (FAT: 4 s).
  * OK: the session may map the object: mmap(size <= object_size, PROT_READ and/or PROT_EXEC, MAP_SHARED, session, map_offset + x).
  * PROT_WRITE is refused (EACCES), now and for mprotect; a MAP_PRIVATE map may be written, and is the client's own copy.
  * Without a server, and no object: ENOTCONN. Too much asked already: EAGAIN. ENOSPC: too many attached.
@@ -300,7 +300,7 @@ struct dragoman_reply {
 #define DRAGOMAN_IOC_REPLY	_IO(DRAGOMAN_IOC_TYPE, 0x43)
 
 /*
- * The file of an image, as a read-only descriptor (close-on-exec; position shared with a client: use pread). ENOENT: no such image;
+ * The file of an image, as a read-only descriptor (close-on-exec), the same open file at each call: use pread. ENOENT: no such image;
  * ESTALE: no client uses it now, or the file has changed. Its owner may go on writing it unless he is refused: copy what is needed,
  * and what OBJ_BIND or REPLY says afterwards (ESTALE) tells whether the copy is of this image.
  */

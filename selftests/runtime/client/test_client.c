@@ -48,7 +48,7 @@ struct run {
 	bool sync;			/* the server does something more before the program goes on */
 	/* out */
 	int status;			/* as a shell shows it */
-	bool printed, view;
+	bool printed, view, dumped;
 	unsigned fds;
 	double ms;			/* to its first output */
 	char errors[1000];
@@ -87,20 +87,26 @@ static void child(const struct run *r, int in, int out, int err)
 	_exit(99);
 }
 
-/* Is an object mapped: shared and executable? */
-static bool has_view(pid_t pid)
+/* Is an object mapped: shared and executable? Would a core dump have it? */
+static void look_for_view(pid_t pid, bool *found, bool *dumped)
 {
 	char path[64], line[500];
-	bool found = false;
+	bool in_view = false;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	*found = *dumped = false;
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
 	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		found |= strstr(line, " r-xs ") && strstr(line, "memfd:");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strchr(line, '-') && (line[0] < 'A' || line[0] > 'Z'))
+			in_view = false;
+		if (strstr(line, " r-xs ") && strstr(line, "memfd:"))
+			*found = in_view = true;
+		if (in_view && !strncmp(line, "VmFlags:", 8) && !strstr(line, " dd"))
+			*dumped = true;
+	}
 	if (f)
 		fclose(f);
-	return found;
 }
 
 static unsigned count_fds(pid_t pid)
@@ -138,7 +144,7 @@ static void run(struct run *r)
 	n = read(out[0], text, sizeof(text) - 1);
 	r->ms = now() - start;
 	r->printed = n == 3 && !strcmp(text, "ok\n");
-	r->view = has_view(pid);
+	look_for_view(pid, &r->view, &r->dumped);
 	r->fds = count_fds(pid);
 	if (r->sync)
 		fake_sync(socket_path);
@@ -199,6 +205,7 @@ static void good(struct fake_seen *seen)
 	result(seen->attaches == 1 && !seen->nmiss, "good", "asked once, nothing was missing");
 	result(seen->nreport == 1 && seen->report_kind[0] == 1 && seen->report[0] == FAKE_PROGRAM_SYSCALL, "good",
 	       "the unknown system call was reported");
+	result(!r.dumped, "good", "no core dump will have the object");
 	run_with("good, fixed address", FAKE_GOOD, &fixed, seen, true);
 	run_with("good, a low descriptor is closed", FAKE_GOOD, &closed, seen, true);
 	run_with("good, verified", FAKE_GOOD, &verify, seen, true);
