@@ -319,43 +319,40 @@ struct dragoman_image *dragoman_image_use(const struct dragoman_proof *proof)
 	bool lack_image, lack_file;
 	struct file *file = NULL;
 	struct dragoman_key key;
+	int err = 0;
 	u32 hash;
-	int err;
 
 	/* A writer below an overlay is not seen by a watch. */
 	if (needs_watch(proof->real) && proof->flags & DRAGOMAN_FILE_STACKED)
 		return ERR_PTR(-EACCES);
-	for (;;) {
+	while (!err) {
 		/* Again after a watch has begun: who wrote before is gone, or seen here. */
-		err = is_stable(proof->real) ? 0 : -EACCES;
-		if (err)
+		if (!is_stable(proof->real)) {
+			err = -EACCES;
 			break;
+		}
 		make_key(proof->file, proof->real, &key);
 		hash = key_hash(&key);
 		spin_lock(&image_lock);
 		image = find_key(&key, hash);
 		lack_image = !image && !fresh;
 		lack_file = is_readable(proof) && !file && !(image && image->file);
-		if (!lack_image && !lack_file)
+		if (!lack_image && !lack_file) {
+			if (!image) {
+				swap(image, fresh);
+				image_add(image, &key, hash, proof->flags & DRAGOMAN_FILE_TRUSTED);
+			}
+			use(image);
+			if (!image->file)
+				swap(image->file, file);
+			spin_unlock(&image_lock);
 			break;
+		}
 		spin_unlock(&image_lock);
 		if (lack_image)
 			err = image_alloc(proof->real, &fresh);
 		if (!err && lack_file)
 			err = open_for_server(proof, &file);
-		if (err)
-			break;
-	}
-	if (!err) {
-		if (!image) {
-			image = fresh;
-			fresh = NULL;
-			image_add(image, &key, hash, proof->flags & DRAGOMAN_FILE_TRUSTED);
-		}
-		use(image);
-		if (!image->file)
-			swap(image->file, file);
-		spin_unlock(&image_lock);
 	}
 	if (fresh)
 		dragoman_watch_stop(fresh->watch);

@@ -392,8 +392,8 @@ static long do_hello(struct dragoman_session *session, void __user *arg)
 	if (mutex_lock_killable(&session->lock))
 		return -EINTR;
 	err = session->hello ? -EALREADY : hello(session, &args, arg);
-	/* Others see the class when they see this. */
 	if (!err)
+		/* Others see the class when they see this. */
 		smp_store_release(&session->hello, true);
 	mutex_unlock(&session->lock);
 	return err;

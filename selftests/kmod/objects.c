@@ -6,6 +6,7 @@
 
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 
 FIXTURE(objects) {
 	struct stage s;
@@ -324,6 +325,7 @@ TEST_F_TIMEOUT(objects, forgotten, 1800)
 	struct stage *s = &self->s;
 	long long before, after;
 	struct dragoman_detach d;
+	struct statfs fs;
 	struct dragoman_attach a;
 	struct dragoman_req req;
 
@@ -345,6 +347,9 @@ TEST_F_TIMEOUT(objects, forgotten, 1800)
 	after = read_number(SYSFS "/stats/images");
 	EXPECT_LE(16000, after - before);
 	EXPECT_GE(16500, after - before);
+	/* Nor does it hold on to files that are gone. */
+	ASSERT_EQ(0, statfs(".", &fs));
+	EXPECT_GE(100, fs.f_files - fs.f_ffree);
 	/* The one in use is still there, and goes with its object as ever. */
 	EXPECT_EQ(0, attach_fd(s->session, s->file, DRAGOMAN_ATTACH_LOOK, 0, &a));
 	EXPECT_EQ(DRAGOMAN_OK, a.status);
@@ -459,6 +464,51 @@ TEST_F(objects, changed_file)
 	ASSERT_EQ(1, pwrite(fd, "z", 1, 4096));
 	close(fd);
 	EXPECT_EQ(-ESTALE, reply(s->ctl, req.id, DRAGOMAN_OK, old));
+}
+
+/* Through a shared map tmpfs is written without a change of any time: still a new image, whether the old one is in use or not. */
+TEST_F(objects, changed_by_map)
+{
+	struct stage *s = &self->s;
+	struct dragoman_image_fd i;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+	struct stat st, now;
+	unsigned long long old;
+
+	ASSERT_EQ(0, stage_attach(s));
+	old = s->image;
+	for (int round = 0; round < 3; round++) {
+		int fd = open("lib", O_RDWR | O_CLOEXEC);
+		char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		ASSERT_NE(MAP_FAILED, (void *)p);
+		close(fd);
+		ASSERT_EQ(0, fstat(s->file, &st));
+		EXPECT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+		EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+		p[4000] = 'a' + round;
+		munmap(p, 4096);
+		ASSERT_EQ(0, fstat(s->file, &now));
+		if (now.st_ctim.tv_nsec == st.st_ctim.tv_nsec && now.st_ctim.tv_sec == st.st_ctim.tv_sec)
+			EXPECT_EQ(0, memcmp(&a.file, &s->at.file, sizeof(a.file)));
+		ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+		EXPECT_EQ(DRAGOMAN_NONE, a.status);
+		ASSERT_EQ(1, recv_kind(s->ctl, DRAGOMAN_REQ_OPEN, &req, SECOND));
+		EXPECT_NE(old, req.image);
+		if (!round)
+			EXPECT_EQ(-ESTALE, object_bind(s->ctl, old, s->object, DRAGOMAN_OK));
+		EXPECT_EQ(0, image_fd(s->ctl, req.image, &i));
+		old = req.image;
+		close(i.fd);
+		EXPECT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_OK, s->object));
+		/* The rest with nobody who uses it. */
+		close(s->session);
+		s->session = session_open();
+		ASSERT_GE(s->session, 0);
+	}
+	ASSERT_EQ(0, attach_fd(s->session, s->file, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
 }
 
 TEST_F(objects, bind_and_retire)

@@ -14,7 +14,7 @@ uml_get() {
 	fi
 	dir=$(realpath -m "$cache")
 	stamp=$(cat $config | sha256sum | cut -c 1-8)
-	name=$(find "$dir" -maxdepth 2 -path "$dir/*-$kind-$stamp/done" | sort -V | tail -n 1)
+	name=$(find -L "$dir" -maxdepth 2 -path "$dir/*-$kind-$stamp/done" | sort -V | tail -n 1)
 	if [ -n "$name" ] && [ -z "${VM_UPDATE:-}" ]; then
 		kdir=$(dirname "$name")
 	else

@@ -450,7 +450,7 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	return ret;
 }
 
-/* Views give way to a guest that unmaps more than it has mapped. True: nothing else of ours is there. */
+/* Views give way to a guest that wants their place. True: nothing else of ours is there. */
 static bool drop_own_views(u64 addr, u64 end)
 {
 	lock_take(&mm.lock);
@@ -538,7 +538,9 @@ s64 rt_mm_mremap(u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr)
 	if (own(addr, addr + MAX(old_size, 1)))
 		return -EFAULT;
 	if (flags & MREMAP_FIXED) {
-		if (!in_guest_space(new_addr, new_size) || own(new_addr, new_addr + new_size))
+		if (!in_guest_space(new_addr, new_size))
+			return -EINVAL;
+		if (unlikely(own(new_addr, new_addr + new_size)) && !drop_own_views(new_addr, new_addr + new_size))
 			return -EINVAL;
 	} else if (!in_guest_space(new_addr, new_size)) {
 		new_addr = 0;

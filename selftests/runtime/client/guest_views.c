@@ -148,6 +148,27 @@ static void neighbours(void)
 	munmap(a, size);
 }
 
+/* The place below can be unmapped, too, although there is nothing of the guest's, and something can be moved there. */
+static void unmapped(void)
+{
+	char *room = mmap(NULL, 1 << 27, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *a, *p, *q;
+
+	munmap(room, 1 << 27);
+	a = map_whole(room + (1 << 26), MAP_FIXED);
+	many_times(a, 41, "mapped");
+	result(!munmap(a - (1 << 24), 1 << 24), "what is below is unmapped");
+	many_times(a, 41, "the code is as before");
+	munmap(a, size);
+	a = map_whole(room + (1 << 26), MAP_FIXED);
+	many_times(a, 41, "mapped again");
+	p = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	*p = 5;
+	q = mremap(p, 1 << 16, 1 << 16, MREMAP_MAYMOVE | MREMAP_FIXED, a - (1 << 16));
+	result(q == a - (1 << 16) && *q == 5, "something is moved right below");
+	many_times(a, 41, "the code is still as before");
+	munmap(a - (1 << 16), size + (1 << 16));
+}
+
 /* The loader's way: a place is reserved, then the file is mapped over it. */
 static void reserved(void)
 {
@@ -252,6 +273,7 @@ int main(int argc, char **argv)
 	writes();
 	removals();
 	neighbours();
+	unmapped();
 	reserved();
 	threads();
 	forks();
