@@ -37,7 +37,7 @@ MODULE_PARM_DESC(user_requests, "Requests that one user may have waiting; beyond
 
 enum state { PENDING, TAKEN, DONE };
 
-/* A user with requests. */
+/* A user with requests: who is responsible for them, see responsible(). */
 struct asker {
 	struct hlist_node node;
 	kuid_t uid;
@@ -59,6 +59,7 @@ struct request {
 	struct dragoman_class class;
 	u64 offset, length;
 	struct asker *user;
+	kuid_t uid;
 	struct pid *pid;
 	bool secure, counted;
 	u64 asked;			/* ns */
@@ -198,6 +199,21 @@ static void put_ended(struct list_head *ended)
 	}
 }
 
+/*
+ * A user can have many user IDs in namespaces of his own (/etc/subuid): they share what the namespaces' owner may have. In those
+ * that root made each ID counts for itself, as outside.
+ */
+static kuid_t responsible(void)
+{
+	const struct user_namespace *ns = current_user_ns();
+
+	if (ns == &init_user_ns)
+		return current_uid();
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	return uid_eq(ns->owner, GLOBAL_ROOT_UID) ? current_uid() : ns->owner;
+}
+
 static struct request *request_alloc(const struct dragoman_want *want, struct asker **user)
 {
 	struct request *req = kzalloc(sizeof(*req), GFP_KERNEL_ACCOUNT);
@@ -209,7 +225,8 @@ static struct request *request_alloc(const struct dragoman_want *want, struct as
 		kfree(req);
 		return NULL;
 	}
-	(*user)->uid = want->session ? current_uid() : GLOBAL_ROOT_UID;
+	(*user)->uid = want->session ? responsible() : GLOBAL_ROOT_UID;
+	req->uid = want->session ? current_uid() : GLOBAL_ROOT_UID;
 	return req;
 }
 
@@ -593,7 +610,7 @@ static void describe(const struct request *req, struct dragoman_req *out)
 		out->cpu_class = req->class.cpu_class;
 		memcpy(out->translator, req->class.translator, sizeof(out->translator));
 	}
-	out->uid = from_kuid_munged(&init_user_ns, req->user->uid);
+	out->uid = from_kuid_munged(&init_user_ns, req->uid);
 	out->pid = pid_nr_ns(req->pid, task_active_pid_ns(current));
 	out->requeues = req->requeues;
 	out->age_ns = ktime_get_ns() - req->asked;

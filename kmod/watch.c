@@ -3,7 +3,8 @@
  * Who wrote to a file that does not say so? On tmpfs a store through a shared map changes no time, so a key cannot tell. What can
  * is that the writer's open file is closed at some time. In: inodes of images. Out: whether a writer has gone since.
  *
- * A watch does not hold its inode: when that goes, it just never sees anything again.
+ * A watch does not hold its inode: when that goes, it just never sees anything again. A kernel without fsnotify has no watches: such
+ * files are private there.
  */
 #include <linux/fsnotify_backend.h>
 #include <linux/llist.h>
@@ -12,6 +13,7 @@
 
 #include "internal.h"
 
+#ifdef CONFIG_FSNOTIFY
 struct dragoman_watch {
 	struct fsnotify_mark mark;
 	struct llist_node stopped;
@@ -96,3 +98,28 @@ void dragoman_watch_exit(void)
 	/* Those that are just going call free_mark(). */
 	fsnotify_wait_marks_destroyed();
 }
+
+#else
+struct dragoman_watch *dragoman_watch_start(struct inode *inode)
+{
+	return ERR_PTR(-EACCES);
+}
+
+bool dragoman_watch_written(const struct dragoman_watch *watch)
+{
+	return false;
+}
+
+void dragoman_watch_stop(struct dragoman_watch *watch)
+{
+}
+
+int __init dragoman_watch_init(void)
+{
+	return 0;
+}
+
+void dragoman_watch_exit(void)
+{
+}
+#endif

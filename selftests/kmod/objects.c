@@ -511,6 +511,118 @@ TEST_F(objects, changed_by_map)
 	EXPECT_EQ(DRAGOMAN_OK, a.status);
 }
 
+/* A file system on a block device (a loop one) at disk, with inodes of so many bytes. 0 or what is lacking. */
+static const char *mount_disk(int inode_size)
+{
+	int fd = open("disk.img", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char command[128];
+
+	if (fd < 0 || ftruncate(fd, 16 << 20) || close(fd) || mkdir("disk", 0755))
+		return strerror(errno);
+	snprintf(command, sizeof(command), "mke2fs -F -I %d disk.img >/dev/null 2>&1", inode_size);
+	if (system(command))
+		return "no mke2fs here";
+	return system("mount -t ext4 -o loop disk.img disk >/dev/null 2>&1") ? "no ext4 or no loop device here" : NULL;
+}
+
+/* Where a second is the shortest time between two changes that can be told apart, a file is nobody's for two. */
+TEST_F(objects, coarse_times)
+{
+	const char *why = mount_disk(128);
+	struct stage *s = &self->s;
+	struct dragoman_attach a;
+	int fd;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, make_guest("disk/lib", 0644));
+	fd = open("disk/lib", O_RDONLY | O_CLOEXEC);
+	EXPECT_EQ(0, attach_fd(s->session, fd, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_EQ(0, a.file.ctime_nsec);
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	usleep(3100000);
+	EXPECT_EQ(0, attach_fd(s->session, fd, DRAGOMAN_ATTACH_LOOK, 0, &a));
+	EXPECT_EQ(DRAGOMAN_NONE, a.status);
+	close(fd);
+	EXPECT_EQ(0, system("umount disk"));
+}
+
+static int mount_overlay(const char *name)
+{
+	char upper[32], work[32], options[128];
+
+	snprintf(upper, sizeof(upper), "%s-upper", name);
+	snprintf(work, sizeof(work), "%s-work", name);
+	snprintf(options, sizeof(options), "lowerdir=disk,upperdir=%s,workdir=%s", upper, work);
+	return mkdir(name, 0755) || mkdir(upper, 0755) || mkdir(work, 0755) || mount("overlay", name, "overlay", 0, options) ? -errno : 0;
+}
+
+/* Two containers of one image: a file below their overlays is one, however it is reached; a copy in one of them is another. */
+TEST_F(objects, overlays)
+{
+	const char *why = mount_disk(256);
+	struct stage *s = &self->s;
+	struct dragoman_image_fd i;
+	struct dragoman_attach a;
+	struct dragoman_req req;
+	struct stat low, seen;
+	char *p, byte;
+	int fd, err;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, make_guest("disk/lib", 0644));
+	ASSERT_EQ(0, stat("disk/lib", &low));
+	err = mount_overlay("one");
+	if (err)
+		SKIP(return, "no overlay file system: %s", strerror(-err));
+	ASSERT_EQ(0, mount_overlay("two"));
+	fd = open("one/lib", O_RDONLY | O_CLOEXEC);
+	/* Which file the server would read by this descriptor can change; what is mapped cannot. */
+	ASSERT_EQ(0, attach_fd(s->session, fd, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_BY_ADDRESS, a.status);
+	EXPECT_EQ(DRAGOMAN_FILE_STACKED, a.file.flags & DRAGOMAN_FILE_STACKED);
+	EXPECT_EQ(low.st_ino, a.file.ino);
+	EXPECT_EQ(low.st_dev, a.file.dev);
+	EXPECT_EQ(-EAGAIN, recv_n(s->ctl, &req, 1, 0));
+	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)p);
+	ASSERT_EQ(0, attach_address(s->session, p, 0, &a));
+	EXPECT_EQ(DRAGOMAN_NONE, a.status);
+	EXPECT_EQ(low.st_ino, a.file.ino);
+	ASSERT_EQ(1, recv_kind(s->ctl, DRAGOMAN_REQ_OPEN, &req, SECOND));
+	ASSERT_EQ(0, image_fd(s->ctl, req.image, &i));
+	ASSERT_EQ(0, fstat(i.fd, &seen));
+	EXPECT_EQ(low.st_ino, seen.st_ino);
+	EXPECT_EQ(1, pread(i.fd, &byte, 1, 1));
+	EXPECT_EQ('E', byte);
+	close(i.fd);
+	s->object_fd = object_create(s->ctl, OBJECT_SIZE, TRANSLATOR, &s->object);
+	ASSERT_EQ(0, reply(s->ctl, req.id, DRAGOMAN_OK, s->object));
+	/* From everywhere it is the same. */
+	ASSERT_EQ(0, attach_fd(s->session, fd, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(s->object, a.object);
+	ASSERT_EQ(0, attach_fd(s->session, open("two/lib", O_RDONLY | O_CLOEXEC), 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(s->object, a.object);
+	ASSERT_EQ(0, attach_fd(s->session, open("disk/lib", O_RDONLY | O_CLOEXEC), 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+	EXPECT_EQ(s->object, a.object);
+	/* A copy; here it is on tmpfs, where changes below an overlay cannot be seen. */
+	fd = open("two/lib", O_RDWR | O_CLOEXEC);
+	EXPECT_EQ(1, pwrite(fd, "x", 1, 5000));
+	close(fd);
+	fd = open("two/lib", O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, attach_fd(s->session, fd, 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_EQ(0, attach_address(s->session, p, 0, &a));
+	EXPECT_EQ(DRAGOMAN_PRIVATE, a.status);
+	ASSERT_EQ(0, attach_fd(s->session, open("one/lib", O_RDONLY | O_CLOEXEC), 0, 0, &a));
+	EXPECT_EQ(DRAGOMAN_OK, a.status);
+}
+
 TEST_F(objects, bind_and_retire)
 {
 	struct stage *s = &self->s;

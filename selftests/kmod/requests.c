@@ -398,6 +398,72 @@ TEST_F(requests, too_many)
 	EXPECT_EQ(queued + 1, got);
 }
 
+/* Asks as user uid of a namespace that user 1000 made and in which 0 to 9 are 1000 to 1009: how many are allowed; -errno. */
+static int ask_in_namespace(int file, int uid)
+{
+	char path[64], c = 0;
+	int p[2], status, n = 0;
+	struct dragoman_attach a;
+	struct dragoman_miss m;
+	pid_t me = getpid();
+
+	if (pipe(p))
+		return -errno;
+	if (fork() == 0) {
+		snprintf(path, sizeof(path), "/proc/%d/uid_map", me);
+		if (read(p[0], &c, 1) != 1 || write_text(path, "0 1000 10"))
+			_exit(1);
+		_exit(0);
+	}
+	if (setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000) || prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER))
+		return -errno;
+	if (write(p[1], "u", 1) != 1 || wait(&status) < 0 || status || setresuid(uid, uid, uid))
+		return -EIO;
+	/* One session after the other, each as much as it may. */
+	for (int i = 0; i < 64; i++) {
+		int session = session_open();
+
+		if (session < 0 || attach_fd(session, file, 0, 0, &a) || a.status != DRAGOMAN_OK)
+			return -EBADMSG;
+		while (n < 4000 && !miss(session, a.object, uid * 16384 + n * 4, DRAGOMAN_MISS_NOWAIT, 0, &m))
+			n++;
+	}
+	return n;
+}
+
+/* More user IDs of one user are not more users. */
+TEST_F(requests, too_many_users)
+{
+	struct stage *s = &self->s;
+	int uid, total = 0, first = 0, r[2];
+	static struct dragoman_req req[256];
+
+	for (uid = 1; uid <= 3; uid++) {
+		int n = 0;
+
+		ASSERT_EQ(0, pipe(r));
+		if (fork() == 0) {
+			n = ask_in_namespace(s->file, uid);
+			_exit(write(r[1], &n, sizeof(n)) != sizeof(n));
+		}
+		ASSERT_EQ((int)sizeof(n), read(r[0], &n, sizeof(n)));
+		wait(NULL);
+		if (n == -EPERM || n == -ENOSPC)
+			SKIP(return, "no user namespaces for users here");
+		ASSERT_LE(0, n) TH_LOG("%d", n);
+		if (uid == 1)
+			first = n;
+		total += n;
+		close(r[0]);
+		close(r[1]);
+	}
+	EXPECT_LT(100, first);
+	EXPECT_GE(first + 16, total);
+	/* The server still hears who it was. */
+	ASSERT_LT(0, recv_n(s->ctl, req, 256, SECOND));
+	EXPECT_EQ(1001, req[0].uid);
+}
+
 /* An ATTACH that waits gets what the server decides. */
 TEST_F(requests, attach_waits)
 {

@@ -13,17 +13,22 @@ server='' hanging=''
 cleanup() {
 	[ -n "$server" ] && kill -9 "$server" 2>/dev/null
 	[ -n "$hanging" ] && kill -9 $hanging 2>/dev/null
-	umount -l "$w/read" "$w/flush" 2>/dev/null
+	umount -l "$w/read" "$w/flush" "$w/fine" 2>/dev/null
 	rm -rf "$w"
 }
 trap cleanup EXIT
 
 for f in "$b"/guest/*; do [ -f "$f" ] && [ -x "$f" ] && case $f in *.d) ;; *) guest=$f; break ;; esac; done
 cp "$guest" "$w/plain" && cp "$b/tests/tool_client" "$w/client" || exit 1
-mkdir "$w/read" "$w/flush"
+mkdir "$w/read" "$w/flush" "$w/fine"
 touch -d @1000 "$w/plain"
-for h in read flush; do
-	p=$(timeout 60 python3 -B selftests/server/hangfs.py "$w/$h" "$guest" $h) || skip_all "FUSE cannot be mounted"
+printf 'int main(void) { return 7; }\n' >"$w/seven.c"
+${GUEST_CC:-aarch64-linux-gnu-gcc} -static -o "$w/seven" "$w/seven.c" || skip_all "no cross compiler"
+touch -d @1000 "$w/seven"
+for h in read flush fine; do
+	file=$guest
+	[ $h != fine ] || file=$w/seven
+	p=$(timeout 60 python3 -B selftests/server/hangfs.py "$w/$h" "$file" $h) || skip_all "FUSE cannot be mounted"
 	hanging="$hanging $p"
 done
 "$b/dragomand" --foreground --socket="$w/s" --cache-dir="$w/cache" 2>"$w/log" &
@@ -42,6 +47,15 @@ check "others are served while a close hangs" others
 hostile 4003 "$w/read/guest"
 check "others are served while a read hangs" others
 check "root is served" root
+# The server trusts root's descriptors: so none of such a file system comes from there.
+asked() { "$b/dragoman" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["server"]["attached"]["files"])'; }
+export DRAGOMAN_SOCKET=$w/s
+timeout 60 "$b/dragoman" run "$w/seven"
+before=$(asked)
+check "root's programs are asked for: $before" [ "$before" -gt 0 ]
+timeout 60 "$b/dragoman" run "$w/fine/guest"
+same "a program of a user's file system runs" 7 $?
+same "and the server does not get it" "$before" "$(asked)"
 same "the supervisor does not hang" S "$(awk '{print $3}' "/proc/$server/stat" | tr R S)"
 kill $server
 for _ in $(seq 300); do [ -d "/proc/$server" ] || break; sleep 0.1; done

@@ -12,8 +12,8 @@
 cache=${VM_CACHE:-$BUILD/vm/cache}
 why=
 
-# Debian modules that the tests load, or that the tests' file systems need.
-vm_modules='binfmt_misc overlay fuse'
+# Debian modules that the tests load, or that the tests' file systems need; whichever the kernel has as modules.
+vm_modules='binfmt_misc overlay fuse loop crc16 libcrc32c crc32c_generic mbcache jbd2 ext4'
 
 # apt_dir: the options for a private apt folder that knows unstable too, in $apt.
 apt_newest() {
@@ -81,7 +81,12 @@ unpack_image() {
 	find "$dir.part/x" -name 'vmlinuz*' -type f -exec mv {} "$dir.part/vmlinuz" \;
 	find "$dir.part/x" -name '*.ko' -exec mv {} "$dir.part/modules/" \;
 	rm -rf "$dir.part/x"
-	[ -s "$dir.part/vmlinuz" ] && mv "$dir.part" "$dir"
+	[ -s "$dir.part/vmlinuz" ] || return 1
+	echo "$vm_modules" >"$dir.part/list"
+	mkdir -p "$dir"
+	rm -rf "$dir/modules"
+	mv "$dir.part"/* "$dir/"
+	rmdir "$dir.part"
 }
 
 # image_debs: the image of $release and, where Debian has split it, the parts, in $debs.
@@ -106,7 +111,7 @@ kernel_get() {
 		release=${image#linux-image-}
 	fi
 	dir=$cache/$release
-	if [ ! -e "$dir/vmlinuz" ]; then
+	if [ ! -e "$dir/vmlinuz" ] || [ "$(cat "$dir/list" 2>/dev/null)" != "$vm_modules" ]; then
 		[ -n "${image:-}" ] || find_image "$1" || return 1
 		image_debs || return 1
 		unpack_image "$dir" "${debs[@]}" || { why="linux-image-$release has no kernel in it"; return 1; }

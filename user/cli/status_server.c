@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "client.h"
+#include "cache.h"
 #include "cli.h"
 #include "status.h"
+#include "translator_id.h"
 
 struct json_object *status_member(struct json_object *o, const char *name)
 {
@@ -142,6 +144,18 @@ static void print_device(struct json_object *s)
 	       (long long)status_number(d, "misses"), (long long)status_number(d, "hits"), (long long)status_number(d, "waiting"));
 }
 
+/* Code is of one very translator: another build's server has none for the runtime that is built with this program. */
+static void warn_of_build(struct json_object *s)
+{
+	static const unsigned char id[] = DRAGOMAN_TRANSLATOR_ID;
+	const char *theirs = status_text(s, "translator");
+	char ours[2 * sizeof(id) + 1];
+
+	cache_hex(ours, id, sizeof(id));
+	if (*theirs && strcmp(theirs, ours))
+		puts("  warning: it is another build's, so it is of no use to programs of this one; stop it, and start or install this build's");
+}
+
 void status_print_server(struct json_object *s, bool module)
 {
 	if (!s) {
@@ -157,6 +171,7 @@ void status_print_server(struct json_object *s, bool module)
 	printf(", version %s, for ", status_text(s, "version"));
 	print_duration(status_number(s, "uptime"));
 	printf(", %s, %lld workers\n", status_text(s, "socket"), (long long)status_number(status_member(s, "workers"), "running"));
+	warn_of_build(s);
 	print_device(s);
 	print_cache(s);
 	print_unsupported(status_member(s, "unsupported"));

@@ -471,7 +471,7 @@ static bool on_foreign_fs(int fd)
 {
 	struct statfs s;
 
-	return !sys(__NR_fstatfs, fd, &s) && (s.f_type == FUSE_SUPER_MAGIC || s.f_type == NFS_SUPER_MAGIC);
+	return sys(__NR_fstatfs, fd, &s) || s.f_type == FUSE_SUPER_MAGIC || s.f_type == NFS_SUPER_MAGIC;
 }
 
 /* Those that may be sent: how many, in send; which they are, in which. */

@@ -273,21 +273,35 @@ RT_SYS_HANDLER(dup)
 	return rt_fd_is_ours((s32)a[0]) ? -EBADF : rt_host_call(t, __NR_dup, a);
 }
 
-RT_SYS_HANDLER(dup3)
+/* To a number where our session is: another thread may just be using it. */
+static s64 dup_onto_session(struct rt_thread *t, u64 *a)
 {
 	int old = -1;
 	s64 ret;
 
-	if (rt_fd_is_ours((s32)a[0]))
-		return -EBADF;
-	if (unlikely(rt_session_on() && (s32)a[1] == rt.session_fd))
+	rt_client_lock();
+	if ((s32)a[1] == rt.session_fd)
 		old = rt_session_move();
-	else if (rt_fd_is_ours((s32)a[1]))
-		return -EBADF;
 	ret = rt_host_call(t, __NR_dup3, a);
 	if (ret < 0 && old >= 0)
 		sys(__NR_close, old);
+	rt_client_unlock();
 	return ret;
+}
+
+RT_SYS_HANDLER(dup3)
+{
+	if (rt_fd_is_ours((s32)a[0]))
+		return -EBADF;
+	if (unlikely(rt_session_on() && (s32)a[1] == rt.session_fd)) {
+		/* What a vfork child replaces its parent still has, at the number that is in their memory. */
+		if (RT_LX(t)->flags & RT_LX_VFORK)
+			return rt_host_call(t, __NR_dup3, a);
+		return dup_onto_session(t, a);
+	}
+	if (rt_fd_is_ours((s32)a[1]))
+		return -EBADF;
+	return rt_host_call(t, __NR_dup3, a);
 }
 
 /* Into n numbers that are in order. */

@@ -314,7 +314,7 @@ pid_t fake_start(const char *path, enum fake_mode mode, struct fake_seen *seen)
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	unlink(path);
-	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) || listen(s, mode == FAKE_NO_ACCEPT ? 0 : 100))
+	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) || chmod(path, 0777) || listen(s, mode == FAKE_NO_ACCEPT ? 0 : 100))
 		die("socket");
 	if (mode == FAKE_NO_ACCEPT) {
 		/* the queue is full with these two */

@@ -45,6 +45,7 @@ struct run {
 	const char *server, *verify;	/* DRAGOMAN_SERVER, DRAGOMAN_VERIFY; NULL: not set */
 	unsigned files, space;		/* limits: descriptors; MiB of address space; 0: none */
 	bool closed;			/* descriptor 2 is closed */
+	const char *as_nobody;		/* the runtime to be used, by uid 65534; NULL: the usual one, as we are */
 	bool sync;			/* the server does something more before the program goes on */
 	/* out */
 	int status;			/* as a shell shows it */
@@ -83,7 +84,9 @@ static void child(const struct run *r, int in, int out, int err)
 		limit(RLIMIT_NOFILE, r->files);
 	if (r->space)
 		limit(RLIMIT_AS, (unsigned long long)r->space << 20);
-	execl(runtime, "dragoman-rt", "--run", "--flags=0", "--root=", "--", p, p, NULL);
+	if (r->as_nobody && (setgid(65534) || setuid(65534)))
+		_exit(98);
+	execl(r->as_nobody ? r->as_nobody : runtime, "dragoman-rt", "--run", "--flags=0", "--root=", "--", p, p, NULL);
 	_exit(99);
 }
 
@@ -291,6 +294,40 @@ static void grows(struct fake_seen *seen)
 		printf("# status %d, verified %d, stderr: %s\n", plain.status, verify.status, verify.errors);
 }
 
+static bool copy_program(const char *from, const char *to, mode_t mode)
+{
+	char buf[65536];
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	ssize_t n;
+
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		if (write(out, buf, n) != n)
+			return false;
+	close(in);
+	return !n && !fchmod(out, mode) && !close(out);
+}
+
+/* AT_SECURE: who starts the program does not choose the server. */
+static void secure(struct fake_seen *seen)
+{
+	char path[2][120];
+	struct run r[2] = { { .as_nobody = path[0] }, { .as_nobody = path[1] } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/runtime%u", dir, i);
+		if (geteuid() || chmod(dir, 0755) || !copy_program(runtime, path[i], i ? 04755 : 0755)) {
+			printf("ok %u AT_SECURE # SKIP needs root\n", ++number);
+			return;
+		}
+	}
+	run_with("another user", FAKE_GOOD, &r[0], seen, true);
+	result(seen->attaches == 1, "another user", "root's server is asked");
+	run_with("AT_SECURE", FAKE_GOOD, &r[1], seen, false);
+	result(!seen->connections, "AT_SECURE", "a server that the caller names is not asked");
+	unlink(path[0]);
+	unlink(path[1]);
+}
+
 /* Nobody there, and somebody else's server. */
 static void absent(struct fake_seen *seen)
 {
@@ -343,6 +380,7 @@ int main(void)
 	limited(seen);
 	corrupt(seen);
 	grows(seen);
+	secure(seen);
 	memset((void *)seen, 0, sizeof(*seen));
 	absent(seen);
 	printf("1..%u\n", number);

@@ -2,7 +2,7 @@
 /*
  * Descriptors of a program that has all of them for itself: numbers, limits, lists; closing and replacing what it never opened
  * breaks nothing. `descriptors child N`: exits with 7 if only 0, 1, 2 and those below N are open.
- * `descriptors ids`: prints whose program it is.
+ * `descriptors ids`: prints whose program it is. `descriptors closed`: exits with 7 if 0 is the first free number.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -51,16 +51,51 @@ static int count_listed(void)
 	return n;
 }
 
-static int run_child(const char *from)
+static int end_of(pid_t pid)
 {
 	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_child(const char *from)
+{
 	pid_t pid = fork();
 
 	if (!pid) {
 		execl(self, self, "child", from, NULL);
 		_exit(9);
 	}
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return end_of(pid);
+}
+
+static int run_without_any(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		syscall(SYS_close_range, 0, ~0u, 0);
+		execl(self, self, "closed", NULL);
+		_exit(9);
+	}
+	return end_of(pid);
+}
+
+/* A vfork child has descriptors of its own, but no memory. */
+static int replace_in_vfork_child(volatile unsigned limit)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		for (volatile unsigned fd = 3; fd < limit; fd++)
+			if (dup2(0, (int)fd) != (int)fd)
+				_exit(8);
+		close(3);	/* exec needs one */
+		syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+		execl(self, self, "child", "3", NULL);
+		_exit(9);
+	}
+	return end_of(pid);
 }
 
 static void fill(unsigned limit)
@@ -93,6 +128,7 @@ static void replace(unsigned limit)
 static void limits(void)
 {
 	struct rlimit r;
+	int got;
 
 	getrlimit(RLIMIT_NOFILE, &r);
 	if (r.rlim_cur > 1024)
@@ -105,6 +141,9 @@ static void limits(void)
 	setrlimit(RLIMIT_NOFILE, &r);
 	replace((unsigned)r.rlim_cur);
 	check(run_child("3") == 7, "a program after a larger limit");
+	got = replace_in_vfork_child((unsigned)r.rlim_cur);
+	check(got == 7, "a vfork child that replaces all, and a program after that (%d)", got);
+	replace((unsigned)r.rlim_cur);
 	r.rlim_cur = 5;
 	setrlimit(RLIMIT_NOFILE, &r);
 	check(run_child("3") == 7, "a program with a small limit");
@@ -115,9 +154,12 @@ int main(int argc, char **argv)
 	self = argv[0];
 	if (argc == 2 && !strcmp(argv[1], "ids"))
 		return printf("%d %d %d %d secure %lu\n", getuid(), geteuid(), getgid(), getegid(), getauxval(AT_SECURE)) < 0;
+	if (argc == 2)
+		return open("/", O_RDONLY) || open("/", O_RDONLY) != 1 || open("/", O_RDONLY) != 2 || count_open(3) ? 8 : 7;
 	if (argc > 2)
 		return count_open(atoi(argv[2])) || (count_listed() > 0 && count_listed() != 3) ? 8 : 7;
 	ktap_begin();
+	check(!getauxval(AT_EXECFD) && errno == ENOENT, "no AT_EXECFD");
 	syscall(SYS_close_range, 3, ~0u, 0);
 	check(open("/dev/null", O_RDONLY) == 3, "the first free number");
 	check(count_open(4) == 0, "nothing else is open");
@@ -129,6 +171,7 @@ int main(int argc, char **argv)
 		if (close(fd) != -1 || errno != EBADF)
 			check(0, "number %d was open", fd);
 	check(run_child("3") == 7, "a program after all were closed");
+	check(run_without_any() == 7, "a program without any");
 	limits();
 	return ktap_end();
 }

@@ -17,6 +17,8 @@ int ktap_check(int ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 void ktap_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the plan; the exit status: 1 if any failed. */
 int ktap_end(void);
+/* How often to do something: n times, or a tenth with KTAP_SHORT in the environment (emulated machines). */
+int ktap_rounds(int n);
 
 #define check ktap_check
 #endif

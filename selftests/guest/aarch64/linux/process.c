@@ -66,7 +66,7 @@ static void test_vfork(void)
 	}
 	waitpid(pid, &status, 0);
 	check(shared == ENOENT && WEXITSTATUS(status) == 6, "exec's error is seen in the parent");
-	for (volatile int i = 0; i < 50; i++) {
+	for (volatile int i = 0, n = ktap_rounds(50); i < n; i++) {
 		pid = vfork();
 		if (!pid) {
 			execl("/proc/self/exe", "process", "exit", "4", NULL);
@@ -76,7 +76,7 @@ static void test_vfork(void)
 		if (WEXITSTATUS(status) != 4)
 			break;
 	}
-	check(WEXITSTATUS(status) == 4, "50 times vfork and exec (%x)", status);
+	check(WEXITSTATUS(status) == 4, "many times vfork and exec (%x)", status);
 }
 
 static void test_spawn(void)

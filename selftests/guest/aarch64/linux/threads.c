@@ -103,7 +103,7 @@ static void test_churn(void)
 {
 	int ok = 1;
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0, n = ktap_rounds(500); i < n; i++) {
 		pthread_t t[4];
 		void *r;
 
@@ -114,7 +114,7 @@ static void test_churn(void)
 			ok &= r == (void *)k;
 		}
 	}
-	check(ok, "2000 threads come and go");
+	check(ok, "many threads come and go");
 }
 
 static void *detached_end(void *arg)
@@ -127,20 +127,20 @@ static void test_detached(void)
 {
 	pthread_attr_t attr;
 	sem_t sem;
-	int ok = 1;
+	int ok = 1, n = ktap_rounds(300);
 
 	sem_init(&sem, 0, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < n; i++) {
 		pthread_t t;
 
 		ok &= !pthread_create(&t, &attr, detached_end, &sem);
 	}
-	for (int i = 0; i < 300; i++)
+	for (int i = 0; i < n; i++)
 		while (sem_wait(&sem))
 			;
-	check(ok, "300 detached threads");
+	check(ok, "many detached threads");
 }
 
 /* --- process ends ---------------------------------------------------------------------------------------------------- */
