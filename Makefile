@@ -249,7 +249,7 @@ vmtest:
 	@selftests/vm/run 6.1,6.12 $(SUITES)
 
 vmtest-all:
-	@VM_LIMIT=3600 VM_CYCLES=200 VM_ENV="DRAGOMAN_SECONDS=60 DRAGOMAN_ROUNDS=1000" selftests/vm/run 6.1,6.12,newest,debug $(SUITES)
+	@VM_LIMIT=3600 VM_CYCLES=200 VM_ENV="DRAGOMAN_SECONDS=60 DRAGOMAN_ROUNDS=1000" selftests/vm/run 6.1,6.12,newest,uml,uml-debug,debug $(SUITES)
 
 layers:
 	@$(PYTHON) -B scripts/check-layers.py
@@ -302,7 +302,7 @@ help:
 	@echo 'bench        compare with native and qemu-aarch64 (as root)'
 	@echo 'tests        build the test programs only (host-tests, guest-tests)'
 	@echo 'vmtest       the module in virtual machines with Debian'\''s 6.1 and 6.12 (as root); SUITES="exec kmod:fuzz"'
-	@echo 'vmtest-all   also the newest kernel, and one with KASAN, lockdep, kmemleak and failing allocations, built once'
+	@echo 'vmtest-all   also the newest kernel, and User-Mode Linux and kernels with KASAN, lockdep, kmemleak and failing allocations, built once'
 	@echo 'layers       check which folder includes which'
 	@echo 'kmod         the kernel module, against KDIR or installed headers'
 	@echo 'bpf          $(BUILD)/dragoman-bpf: top, trace, hist, policy; part of all where clang, bpftool and libbpf are'

@@ -54,6 +54,7 @@ chmod +x "$w/dragomand"
 "$w/dragomand" --user
 old=$(own)
 echo "$old" >>"$w/pids"
+check "one of another version: status says so" eval '"$dragoman" status | grep -q "warning: it is another build"'
 replaced() {
 	[ "$(guest "$root/usr/bin/expr" 1 + 2)" = 3 ] || return 2
 	! kill -0 "$old" 2>/dev/null && [ "$(own)" ] && [ "$(own)" != "$old" ]

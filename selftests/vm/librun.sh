@@ -116,7 +116,7 @@ emit() {
 
 # vm_judge FOLDER STATUS: each result inside the machine is one here; then the machine's own end and its log.
 vm_judge() {
-	local dir=$1 line prog= reason=
+	local dir=$1 line prog= reason= from=
 	while IFS= read -r line; do
 		case $line in
 		'# selftests: '*) prog=${line#\# selftests: } reason= ;;
@@ -141,9 +141,11 @@ vm_judge() {
 		tail -n 5 "$dir/ktap" | sed 's/^/# ktap: /'
 		tail -n 15 "$dir/console" | sed 's/^/# console: /'
 	fi
-	if grep -aqE "$bad_lines" "$dir/console"; then
+	# What the kernel said before anything of ours was there is its own affair; a machine that died then has no mark.
+	grep -aq 'dragoman-vm: begins' "$dir/console" && from='/dragoman-vm: begins/,$p'
+	if sed -n "${from:-p}" "$dir/console" | grep -aqE "$bad_lines"; then
 		emit "not ok" "$release: nothing bad in the kernel's log"
-		grep -anE -A 12 "$bad_lines" "$dir/console" | head -n 60 | sed 's/^/# /'
+		sed -n "${from:-p}" "$dir/console" | grep -aE -A 12 "$bad_lines" | head -n 60 | sed 's/^/# /'
 	else
 		emit ok "$release: nothing bad in the kernel's log"
 	fi

@@ -27,7 +27,7 @@ uml_get() {
 	fi
 	linux=$kdir/linux
 	release=$(cat "$kdir/include/config/kernel.release")-$kind
-	kmods=/nonexistent series=$kind
+	kmods=/nonexistent series=$kind vm_out=/dev/tty1
 	if [ "$kind" = uml ]; then
 		own_module "$kdir" ARCH=um
 	else
@@ -41,6 +41,6 @@ uml_boot() {
 	# Its memory is a file that has to be executable.
 	[ "$(df --output=avail -BM "$memory" 2>/dev/null | tail -n 1 | tr -dc 0-9)" -gt 2500 ] 2>/dev/null || memory=$dir
 	env -i HOME=/ PATH=/usr/bin:/bin TMPDIR="$memory" timeout -k 10 "$vm_limit" "$linux" mem="${vm_memory:-1G}" ncpus=2 \
-		initrd="$dir/initrd" uml_dir="$dir/" umid=uml seccomp=on con=null ssl=null con0=null,fd:1 ssl1=null,fd:3 \
+		initrd="$dir/initrd" uml_dir="$dir/" umid=uml seccomp=on con=null ssl=null con0=null,fd:1 con1=null,fd:3 \
 		loglevel=6 oops=panic ${vm_append:-} </dev/null >"$dir/console" 2>"$dir/uml.log" 3>"$dir/ktap"
 }

@@ -172,7 +172,8 @@ static int check_interpreter(const char *path, const char *name, const char *roo
 static int check_segment(int fd, const char *path, const char *root, const Elf64_Phdr *ph, off_t size)
 {
 	char interp[PATH_MAX];
-	bool within = ph->p_offset <= (uint64_t)size && ph->p_filesz <= size - ph->p_offset;
+	/* where a segment without bytes would be in the file does not matter */
+	bool within = !ph->p_filesz || (ph->p_offset <= (uint64_t)size && ph->p_filesz <= size - ph->p_offset);
 
 	if (ph->p_type == PT_LOAD && (!within || ph->p_filesz > ph->p_memsz)) {
 		if (within)

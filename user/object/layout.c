@@ -41,9 +41,12 @@ static int add_segment(struct image *m, const Elf64_Phdr *p, u64 size)
 {
 	u64 len = p->p_filesz;
 
-	if (p->p_memsz < p->p_filesz || p->p_memsz >= MAX_SPAN || p->p_vaddr >= 1ull << 47 || p->p_offset > size ||
-	    p->p_filesz > size - p->p_offset || ((p->p_vaddr - p->p_offset) & (PAGE - 1)))
+	if (p->p_memsz < p->p_filesz || p->p_memsz >= MAX_SPAN || p->p_vaddr >= 1ull << 47 ||
+	    ((p->p_vaddr - p->p_offset) & (PAGE - 1)))
 		return -8;	/* -ENOEXEC */
+	/* where a segment without bytes (.bss) would be in the file does not matter */
+	if (p->p_filesz && (p->p_offset > size || p->p_filesz > size - p->p_offset))
+		return -8;
 	m->lo = MIN(m->lo, ALIGN_DOWN(p->p_vaddr, PAGE));
 	m->hi = MAX(m->hi, ALIGN_UP(p->p_vaddr + p->p_memsz, PAGE));
 	if (!(p->p_flags & PF_X) || (p->p_flags & PF_W) || len <= m->text_len)

@@ -19,6 +19,7 @@
 #define SNAP_SIZE 8192			/* the guest code that a region may span, and more than one instruction behind it */
 #define TABLE_BITS 9			/* to begin with: who runs shared code needs few, and pays for each page */
 #define TABLE_QUICK 12			/* grows faster up to there */
+#define TABLE_LIMITED 15		/* where there may be no memory later */
 
 /* --- lock -------------------------------------------------------------------------------------------------------- */
 
@@ -82,16 +83,16 @@ static void table_put(struct rt_cache *c, const struct rt_entry *n)
 	c->table[h] = *n;
 }
 
-static bool table_grow(struct rt_cache *c)
+static bool table_full(const struct rt_cache *c)
 {
-	u32 old_n = 1u << c->table_bits, used = 0, bits;
-	struct rt_entry *old = c->table, *fresh;
+	return c->nentries * 4 > 3u << c->table_bits;
+}
 
-	for (u32 k = 0; k < old_n; k++)
-		used += old[k].key && old[k].host;
-	/* it may be full of what is gone */
-	bits = c->table_bits + (used > old_n / 4) * (c->table_bits < TABLE_QUICK ? 2 : 1);
-	fresh = rt_core_map(sizeof(*fresh) << bits, PROT_READ | PROT_WRITE);
+static bool table_move(struct rt_cache *c, u32 bits)
+{
+	u32 old_n = 1u << c->table_bits;
+	struct rt_entry *old = c->table, *fresh = rt_core_map(sizeof(*fresh) << bits, PROT_READ | PROT_WRITE);
+
 	if (!fresh)
 		return false;
 	c->table = fresh;
@@ -104,6 +105,26 @@ static bool table_grow(struct rt_cache *c)
 	if ((u8 *)old != (u8 *)c + ALIGN_UP(sizeof(*c), 64ul))
 		rt_core_unmap(old, (size_t)old_n * sizeof(*old));
 	return true;
+}
+
+static bool table_grow(struct rt_cache *c)
+{
+	u32 n = 1u << c->table_bits, used = 0;
+
+	for (u32 k = 0; k < n; k++)
+		used += c->table[k].key && c->table[k].host;
+	/* it may be full of what is gone */
+	return table_move(c, c->table_bits + (used > n / 4) * (c->table_bits < TABLE_QUICK ? 2 : 1));
+}
+
+void rt_cache_prepare_limit(void)
+{
+	struct rt_cache *c = rt.cache;
+
+	rt_lock(&c->lock);
+	if (c->table_bits < TABLE_LIMITED)
+		table_move(c, TABLE_LIMITED);
+	rt_unlock(&c->lock);
 }
 
 void rt_cache_clear_tables(struct rt_cache *c)
@@ -246,6 +267,12 @@ static bool has_room(const struct rt_chunk *k)
 	       k->nregion < k->max_region;
 }
 
+static void new_chunk(struct rt_cache *c, struct rt_thread *t)
+{
+	if (rt_cache_new_chunk(c, t))
+		rt_die(127, "out of memory for translated code: raise the address space limit (ulimit -v)");
+}
+
 static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 {
 	struct make_ctx m = { c, t };
@@ -259,9 +286,13 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 	struct rt_region *r;
 	int err;
 
+	if (table_full(c) && !table_grow(c)) {
+		/* No memory for a larger one, and a look-up ends at a hole: begin anew before there is none. */
+		c->garbage = ~0ull;
+		new_chunk(c, t);
+	}
 	while (!has_room(c->cur))
-		if (rt_cache_new_chunk(c, t))
-			rt_die(127, "out of memory for translated code: raise the address space limit (ulimit -v)");
+		new_chunk(c, t);
 	k = c->cur;
 	c->snap_pc = c->snap_end = pc;
 	do {
@@ -294,7 +325,7 @@ static struct rt_region *make(struct rt_cache *c, struct rt_thread *t, u64 pc)
 		struct rt_entry e = { .key = key_of(t, r->entry[n].pc), .host = r->hot + r->entry[n].off, .region = r,
 				      .needs_flags = r->entry[n].needs_flags };
 
-		if (c->nentries * 4 > 3u << c->table_bits && !table_grow(c))
+		if (n && table_full(c) && !table_grow(c))
 			break;
 		if (n == 0 || !rt_cache_find(c, e.key))
 			table_put(c, &e);

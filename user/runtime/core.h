@@ -158,6 +158,9 @@ void rt_core_unmap(void *p, size_t len);
 /* stale.c, for codemem.c: nothing is to run in it any more; its tables are emptied separately. */
 void rt_region_retire(struct rt_region *r);
 void rt_cache_clear_tables(struct rt_cache *c);
+
+/* The guest is about to limit its address space: takes the memory that look-ups may need later. */
+void rt_cache_prepare_limit(void);
 /* The region whose hot code holds this host address, stale ones included; NULL. In shared code: *tmp. No lock. */
 struct rt_region *rt_cache_region_at(u64 host_pc, struct rt_region *tmp);
 /* The map entry for an address in a region: the last one at or before it. */

@@ -11,6 +11,7 @@
 #include <asm/mman.h>
 #include <asm/resource.h>
 
+#include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/place.h"
 #include "runtime/rt.h"
@@ -46,7 +47,10 @@ static bool fits_limit(u64 size)
 
 void rt_place_limit(u64 bytes)
 {
-	if (bytes == ~0ull || placed <= bytes / LIMIT_SHARE)
+	if (bytes == ~0ull)
+		return;
+	rt_cache_prepare_limit();
+	if (placed <= bytes / LIMIT_SHARE)
 		return;
 	rt_client_stop();
 	rt_view_stop();

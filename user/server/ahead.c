@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* What is to be translated ahead of time: function starts, as a sorted list without repetitions. Runs in the confined worker. */
+/*
+ * What is to be translated ahead of time: function starts, as a sorted list without repetitions; then what they do not lead to. Runs in the
+ * confined worker.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/server.h"
 
@@ -42,4 +46,59 @@ void srv_ahead_find(const struct dragoman_object *h, const u8 *file, u64 size, s
 		if (!n || out->pc[n - 1] != out->pc[i])
 			out->pc[n++] = out->pc[i];
 	out->n = n;
+}
+
+#define MAX_FUNCTION (1u << 20)
+#define LAST_FUNCTION 4096u	/* nothing says where the last one ends, and behind it may be data */
+
+static u32 end_of(const struct dragoman_object *h, const struct srv_ahead_list *l, unsigned n)
+{
+	u64 text = MIN(h->text_hi, h->file_size) - h->text_lo;
+	u32 end = n + 1 < l->n ? MIN(l->pc[n + 1], l->pc[n] + MAX_FUNCTION) : l->pc[n] + LAST_FUNCTION;
+
+	return (u32)MIN((u64)end, text & ~3ull);
+}
+
+/* Up to what is translated or the function's end there is but one value? */
+static bool is_padding(const struct dragoman_object *h, const u8 *text, u32 at, u32 end)
+{
+	u32 first = at;
+
+	while (at < end && !*obj_index(h, at) && !memcmp(text + at, text + first, 4))
+		at += 4;
+	return at == end || *obj_index(h, at);
+}
+
+/*
+ * The cases of a switch are only reached by a computed jump. They begin behind something that leaves: what is not translated there,
+ * inside of a function, is most probably one of them.
+ */
+bool srv_ahead_gap(const struct dragoman_object *h, const struct guest *guest, const u8 *file, const struct srv_ahead_list *l,
+		   struct srv_ahead_place *p, u32 *pc)
+{
+	const u8 *text = file + h->text_lo;
+
+	for (; p->n < l->n; p->n++) {
+		u32 end = end_of(h, l, p->n);
+
+		if (p->at < l->pc[p->n]) {
+			p->at = l->pc[p->n];
+			p->left = false;
+		}
+		while (p->at < end) {
+			u32 at = p->at;
+			struct guest_flow f;
+
+			if (p->left && !*obj_index(h, at) && !is_padding(h, text, at, end)) {
+				p->left = false;	/* once */
+				*pc = at;
+				return true;
+			}
+			f = guest->flow(h->text_lo + at, text + at);
+			p->left = f.kind == GUEST_FLOW_JUMP || f.kind == GUEST_FLOW_INDIRECT || f.kind == GUEST_FLOW_RETURN ||
+				  f.kind == GUEST_FLOW_STOP;
+			p->at += f.len;
+		}
+	}
+	return false;
 }

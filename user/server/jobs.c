@@ -205,6 +205,7 @@ void srv_jobs_tick(u64 now)
 
 #define FUSE_MAGIC 0x65735546
 #define NFS_MAGIC 0x6969
+#define TMPFS_FILES 0x01021994
 
 int srv_file_identify(int fd, struct drg_file *id)
 {
@@ -260,12 +261,13 @@ static void name_of(int fd, char name[64])
 /*
  * May what is found out be remembered under this identity? Not for file systems where ctime is what a user says, nor while somebody
  * has the file open for writing (then no lease can be had, where leases can be had at all): stores through an old mapping change no ctime.
+ * On tmpfs stores through any shared mapping change none, also when it is gone.
  */
 static bool may_remember(int fd)
 {
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) || fs.f_type == FUSE_MAGIC || fs.f_type == NFS_MAGIC)
+	if (fstatfs(fd, &fs) || fs.f_type == FUSE_MAGIC || fs.f_type == NFS_MAGIC || fs.f_type == TMPFS_FILES)
 		return false;
 	if (!fcntl(fd, F_SETLEASE, F_RDLCK))
 		fcntl(fd, F_SETLEASE, F_UNLCK);

@@ -258,6 +258,14 @@ struct srv_ahead_list {
 };
 /* Function starts of an ELF file; memory by malloc, what does not fit is left out. */
 void srv_ahead_find(const struct dragoman_object *h, const u8 *file, u64 size, struct srv_ahead_list *out);
+/* How far the search for what they do not lead to has got: zeros to begin with. */
+struct srv_ahead_place {
+	unsigned n;			/* of the list */
+	u32 at;				/* next to be looked at */
+	bool left;			/* what is before it does not lead to it */
+};
+bool srv_ahead_gap(const struct dragoman_object *h, const struct guest *guest, const u8 *file, const struct srv_ahead_list *l,
+		   struct srv_ahead_place *p, u32 *pc);
 
 /* --- confine.c */
 enum srv_role { SRV_READER, SRV_LOADER, SRV_SAVER, SRV_WORKER, SRV_GATE };

@@ -32,7 +32,9 @@ struct worker {
 	int credit;			/* regions that may still be made at normal priority */
 	bool idle_priority;
 	bool full;
+	const struct guest *guest;
 	struct srv_ahead_list starts;
+	struct srv_ahead_place gaps;
 	unsigned at_start, at_profile;
 	bool listed;
 };
@@ -116,7 +118,8 @@ static bool next_ahead(struct worker *k, u32 *pc)
 		srv_ahead_find(k->h, k->w->file, k->w->file_size, &k->starts);
 		k->listed = true;
 	}
-	if (!from_list(k, k->starts.pc, k->starts.n, &k->at_start, pc))
+	if (!from_list(k, k->starts.pc, k->starts.n, &k->at_start, pc) &&
+	    !srv_ahead_gap(k->h, k->guest, k->w->file, &k->starts, &k->gaps, pc))
 		return false;
 	k->w->page->ahead_at = *pc;
 	return true;
@@ -198,7 +201,8 @@ void srv_worker_main(const struct srv_work *w)
 	k.h = h;
 	k.credit = CLOSURE_EACH;
 	w->page->pc = ~0u;
-	k.writer = obj_writer_open(memory, h, guest_find(h->machine, 2, 1), w->file, w->file_size);
+	k.guest = guest_find(h->machine, 2, 1);
+	k.writer = obj_writer_open(memory, h, k.guest, w->file, w->file_size);
 	enqueue(&k, w->first, w->nfirst);
 	k.got = w->nfirst;
 	if (w->tell && k.head == k.tail)
