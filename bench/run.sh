@@ -36,6 +36,7 @@ need() {
 
 scripts/deps.sh build bench
 [ -n "${RUNNER:-}" ] || make -s -j"$(nproc)" BUILD="$BUILD" all
+[ -z "$shared" ] || make -s BUILD="$BUILD" "$BUILD/tests/tool_client" "$BUILD/tests/tool_speed"
 mkdir -p "$out/native" "$out/arm64"
 
 # newer TARGET SOURCE...: those that are newer than TARGET.

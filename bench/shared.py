@@ -218,12 +218,13 @@ def starts():
             inner(guest, 2, OURS, server.env)
             server.settle()
             columns = {"native": [], "none": [], "warm": [], "qemu": []}
-            for _ in range(3):          # in turn, so that the machine's mood is everybody's
-                columns["native"] += launch(native, runs // 3) or []
-                columns["none"] += inner(guest, max(1, runs // 6), OURS, off) or []
-                columns["warm"] += inner(guest, runs // 3, OURS, server.env) or []
+            rounds = 3 if slow else 10
+            for _ in range(rounds):     # in turn, so that the machine's mood is everybody's
+                columns["native"] += launch(native, runs // rounds) or []
+                columns["none"] += inner(guest, max(1, runs // rounds // 2), OURS, off) or []
+                columns["warm"] += inner(guest, runs // rounds, OURS, server.env) or []
                 if emulator:
-                    columns["qemu"] += inner(guest, 1 if slow else runs // 12, emulator, off) or []
+                    columns["qemu"] += inner(guest, 1 if slow else runs // rounds // 3, emulator, off) or []
             wall = {k: median([w for w, _ in v]) for k, v in columns.items()}
             cpu = {k: median([c for _, c in v]) for k, v in columns.items()}
             line = "%-16s %8.2fms %8.1fms" % (name, wall["native"] * 1e3, first[0][0] * 1e3 if first else 0)
@@ -232,6 +233,8 @@ def starts():
                 if wall[k]:
                     record("starts", name, k, wall[k] / wall["native"], "x native, elapsed")
                     record("starts", name, k, cpu[k] / cpu["native"] if cpu["native"] else 0, "x native, CPU")
+            if first and wall["native"]:
+                record("starts", name, "first", first[0][0] / wall["native"], "x native, elapsed")
             met = wall["warm"] and wall["warm"] / wall["native"] <= bound
             print(line + "%6.1fx %s" % (bound, "" if met else "missed"), flush=True)
 
@@ -434,7 +437,38 @@ def content():
             fault("content: %d objects were made for a copy" % made)
 
 
-PARTS = {"starts": starts, "builds": builds, "memory": memory, "content": content}
+def latency():
+    """What a question costs, and translation itself."""
+    bash = os.path.join(ROOT, "usr/bin/bash")
+    tool = os.path.join(BUILD, "tests", "tool_client")
+    speed = os.path.join(BUILD, "tests", "tool_speed")
+    print("\nQuestions, microseconds")
+
+    def ask(server, *words):
+        text = subprocess.run([tool, server.socket, *words], capture_output=True, text=True).stdout.strip()
+        return text, re.search(r"median (\d+) us, 90 % (\d+) us", text)
+
+    with Server("--ahead=none") as server:
+        ask(server, "attach", bash)
+        server.settle()
+        for what, words in (("ATTACH of one file", ("bench", "2000", bash)),
+                            ("ATTACH of two files", ("bench", "2000", bash, os.path.join(ROOT, "usr/lib/ld-linux-aarch64.so.1"))),
+                            ("MISS, until the code is there", ("missbench", bash, "300"))):
+            text, found = ask(server, *words)
+            if not found:
+                fault("latency: %s: %s" % (what, text[-100:]))
+                continue
+            print("  %-32s median %4s, 90 %% %4s" % (what, found[1], found[2]), flush=True)
+            record("latency", what, "median", int(found[1]), "us")
+            record("latency", what, "90 %", int(found[2]), "us")
+    text = subprocess.run([speed, os.path.join(ROOT, "usr/lib/aarch64-linux-gnu/libc.so.6")], capture_output=True, text=True).stdout
+    found = re.search(r"(\d+) ns", text)
+    if found:
+        print("  %-32s %s ns an instruction (libc, in regions of what a process makes for itself)" % ("translation", found[1]))
+        record("latency", "translation", "libc", int(found[1]), "ns per instruction")
+
+
+PARTS = {"latency": latency, "starts": starts, "builds": builds, "memory": memory, "content": content}
 
 
 def main():

@@ -150,7 +150,7 @@ void rt_client_init(const struct rt_client_setup *s)
 	if (client.off || rt_session_on())
 		return;
 	if (!s->secure && s->socket) {
-		add_place(s->socket, "", false, false);
+		add_place(s->socket + (s->socket[0] == '@'), "", s->socket[0] == '@', false);
 		return;
 	}
 	add_place(DRG_SOCKET_SYSTEM, "", false, true);

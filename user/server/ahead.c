@@ -59,14 +59,17 @@ static u32 end_of(const struct dragoman_object *h, const struct srv_ahead_list *
 	return (u32)MIN((u64)end, text & ~3ull);
 }
 
-/* Up to what is translated or the function's end there is but one value? */
-static bool is_padding(const struct dragoman_object *h, const u8 *text, u32 at, u32 end)
+/*
+ * Where to go on behind what only fills: the same value again and again, or once before what is translated or the function's end. at: nowhere,
+ * it does not look like that. What is passed over is not looked at again: a hostile file may consist of it.
+ */
+static u32 skip_padding(const struct dragoman_object *h, const u8 *text, u32 at, u32 end)
 {
-	u32 first = at;
+	u32 p = at;
 
-	while (at < end && !*obj_index(h, at) && !memcmp(text + at, text + first, 4))
-		at += 4;
-	return at == end || *obj_index(h, at);
+	while (p < end && !*obj_index(h, p) && !memcmp(text + p, text + at, 4))
+		p += 4;
+	return p - at > 4 || p == end || *obj_index(h, p) ? p : at;
 }
 
 /*
@@ -89,7 +92,10 @@ bool srv_ahead_gap(const struct dragoman_object *h, const struct guest *guest, c
 			u32 at = p->at;
 			struct guest_flow f;
 
-			if (p->left && !*obj_index(h, at) && !is_padding(h, text, at, end)) {
+			if (p->left && !*obj_index(h, at)) {
+				p->at = skip_padding(h, text, at, end);
+				if (p->at != at)
+					continue;
 				p->left = false;	/* once */
 				*pc = at;
 				return true;

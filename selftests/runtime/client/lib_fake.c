@@ -230,7 +230,7 @@ static void answer(int c, enum fake_mode mode, const struct drg_attach *a, const
 	if (mode == FAKE_TWO_FDS)
 		fds[nfd++] = make_object(given[0], mode, r.features);
 	if (mode == FAKE_LATE)
-		usleep(150000);
+		usleep(3000000);
 	if (mode == FAKE_NO_FEATURES)
 		r.features = 0;
 	if (mode == FAKE_WRONG_TYPE)
@@ -306,22 +306,33 @@ static void serve(int c, enum fake_mode mode, struct fake_seen *seen)
 		close(fds[--n]);
 }
 
+/* @NAME is an abstract one. */
+static socklen_t address(struct sockaddr_un *a, const char *path)
+{
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(a->sun_path, sizeof(a->sun_path), "%s", path);
+	if (path[0] != '@')
+		return sizeof(*a);
+	a->sun_path[0] = 0;
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+}
+
 pid_t fake_start(const char *path, enum fake_mode mode, struct fake_seen *seen)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a;
+	socklen_t len = address(&a, path);
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	pid_t pid;
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	unlink(path);
-	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) || chmod(path, 0777) || listen(s, mode == FAKE_NO_ACCEPT ? 0 : 100))
+	if (s < 0 || bind(s, (struct sockaddr *)&a, len) || (path[0] != '@' && chmod(path, 0777)) || listen(s, mode == FAKE_NO_ACCEPT ? 0 : 100))
 		die("socket");
 	if (mode == FAKE_NO_ACCEPT) {
 		/* the queue is full with these two */
 		for (int i = 0; i < 2; i++) {
 			int c = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-			connect(c, (struct sockaddr *)&a, sizeof(a));
+			connect(c, (struct sockaddr *)&a, len);
 		}
 	}
 	pid = fork();
@@ -347,12 +358,12 @@ pid_t fake_start(const char *path, enum fake_mode mode, struct fake_seen *seen)
 void fake_sync(const char *path)
 {
 	struct drg_msg msg = { sizeof(msg), DRG_STATUS, DRG_VERSION };
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a;
+	socklen_t len = address(&a, path);
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	char c;
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	if (connect(s, (struct sockaddr *)&a, sizeof(a)) || send(s, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg) ||
+	if (connect(s, (struct sockaddr *)&a, len) || send(s, &msg, sizeof(msg), MSG_NOSIGNAL) != sizeof(msg) ||
 	    recv(s, &c, 1, 0))
 		die("no end of what the server sees");
 	close(s);
