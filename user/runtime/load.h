@@ -29,6 +29,8 @@ struct rt_program {
 /* Loads the program and its interpreter. Returns only on success. */
 void rt_load(const struct rt_program *p, struct rt_image *img);
 
+#define RT_STACK_ROOM 256			/* bytes, as in start.S */
+
 /* stack.c: the kernel's initial stack, where it is, becomes the guest's. */
 struct rt_initial_stack {
 	u64 *argv;			/* guest argv[0], in the kernel's pointer block */
@@ -36,7 +38,7 @@ struct rt_initial_stack {
 	u64 *envp, *auxv;
 	u64 nenv, nauxv;		/* nauxv: words with AT_NULL */
 	const char *execfn;
-	u64 *low;			/* the kernel's stack pointer: what is below is in use */
+	u64 *low;			/* what is below is in use: RT_STACK_ROOM under the kernel's stack pointer */
 };
 /* Returns the guest's initial stack pointer. Fills rt.arg_start .. rt.auxv_len, rt.stack_*. */
 u64 rt_stack_build(struct rt_initial_stack *s, const struct rt_image *img);

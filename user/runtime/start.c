@@ -380,7 +380,7 @@ void rt_start(u64 *sp, const void *dynamic, u64 image)
 
 	relocate_self(dynamic, image);
 	__builtin_memset(&s, 0, sizeof(s));
-	s.stack.low = sp;
+	s.stack.low = sp - RT_STACK_ROOM / sizeof(*sp);
 	s.stack.argc = sp[0];
 	s.stack.argv = sp + 1;
 	s.stack.envp = sp + s.stack.argc + 2;

@@ -23,7 +23,8 @@
 
 #define SIGTRAP_ 5
 #define TRAP_TRACE_ 2
-#define HOST_RSP (19 * 8)		/* in struct user_regs_struct */
+#define HOST_RIP (16 * 8)		/* in struct user_regs_struct */
+#define HOST_RSP (19 * 8)
 #define HOST_GS_BASE (22 * 8)
 
 #define NT_ARM_TLS_ 0x401
@@ -34,14 +35,14 @@
 struct tracee {
 	s64 pid;
 	u64 block;			/* address of its struct rt_thread */
-	struct rt_trace tr;
+	struct rt_trace tr;		/* .kind: 0 unless it is at that stop */
+	u32 later;			/* the kind of the stop that it is about to make; a signal came first */
 	bool new_born;			/* the block is still that of the thread that made it */
 };
 
 #define TRACE_AT (offsetof(struct rt_thread, linux_spare) + offsetof(struct rt_linux, trace))
 
 /* Of this process as a tracer. Hints: what they say too much does no harm. */
-static bool traces;			/* it has called ptrace */
 static bool wrote_mem;			/* it may have written tracees' code */
 static u32 options;			/* the last PTRACE_SETOPTIONS or PTRACE_SEIZE */
 
@@ -72,6 +73,14 @@ static s64 move_words(s64 pid, u64 addr, u64 *w, size_t bytes, bool write)
 	return 0;
 }
 
+/* Has it executed the breakpoint of stop() in tracee.c, or has it yet to? */
+static bool at_breakpoint(s64 pid)
+{
+	u64 rip, w;
+
+	return !peek_user(pid, HOST_RIP, &rip) && !peek(pid, rip - 1, &w) && (u8)w == 0xcc;
+}
+
 static bool find_tracee(s64 pid, struct tracee *v)
 {
 	u64 gs, self, back;
@@ -85,16 +94,21 @@ static bool find_tracee(s64 pid, struct tracee *v)
 	if (move_words(pid, self + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), false))
 		return false;
 	v->new_born = v->tr.owner && v->tr.owner != pid && !sys(__NR_kcmp, pid, v->tr.owner, 1 /* KCMP_VM */, 0, 0);
-	if (v->new_born)
+	v->later = v->tr.kind && !v->new_born && !at_breakpoint(pid) ? v->tr.kind : 0;
+	if (v->new_born || v->later)
 		v->tr.kind = 0;
 	return true;
 }
 
 static s64 put_trace(struct tracee *v)
 {
+	struct rt_trace tr = v->tr;
+
 	if (v->new_born)
 		return 0;
-	return move_words(v->pid, v->block + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), true);
+	if (v->later)
+		tr.kind = v->later;
+	return move_words(v->pid, v->block + TRACE_AT, (u64 *)&tr, sizeof(tr), true);
 }
 
 static s64 mark(struct tracee *v, u32 flag)
@@ -271,6 +285,8 @@ static s64 resume(struct tracee *v, u32 request, u64 sig)
 	if (to_us)
 		v->tr.resume_sig = (u32)sig;
 	v->tr.owner = request == PTRACE_DETACH ? 0 : (s32)v->pid;
+	/* A signal may stop it again before it runs, and is another stop. */
+	v->tr.kind = 0;
 	/* A new-born thread inherits its maker's flags. */
 	put_trace(v);
 	return sys(__NR_ptrace, request == PTRACE_DETACH ? PTRACE_DETACH : PTRACE_CONT, v->pid, 0, to_us ? 0 : sig);
@@ -310,7 +326,6 @@ RT_SYS_HANDLER(ptrace)
 	u32 request = (u32)a[0];
 	struct tracee v;
 
-	traces = true;
 	switch (request) {
 	case PTRACE_CONT: case PTRACE_SYSCALL: case PTRACE_SINGLESTEP: case PTRACE_DETACH:
 	case PTRACE_GETREGSET: case PTRACE_SETREGSET: case PTRACE_GET_SYSCALL_INFO:
@@ -429,8 +444,7 @@ RT_SYS_HANDLER(wait4)
 	int status;
 	s64 ret;
 
-	if (likely(!traces))
-		return rt_host_call(t, __NR_wait4, a);
+	/* Also where this process has called no ptrace yet: the first that many tracers do is to wait for PTRACE_TRACEME. */
 	a[1] = (u64)&status;
 	do {
 		ret = rt_host_call(t, __NR_wait4, a);
@@ -454,7 +468,7 @@ RT_SYS_HANDLER(waitid)
 	u64 dst = a[2];
 	s64 ret;
 
-	if (likely(!traces) || !dst || a[3] & WNOWAIT_)
+	if (!dst || a[3] & WNOWAIT_)
 		return rt_host_call(t, __NR_waitid, a);
 	a[2] = (u64)&info;
 	do {

@@ -185,6 +185,7 @@ static bool same(const char *a, const char *b)
 }
 
 struct host_dynamic {
+	u64 bias;		/* what is to be added to its addresses: User-Mode Linux' are not linked at 0 */
 	const u32 *hash;
 	const Elf64_Sym *sym;
 	const char *str;
@@ -196,16 +197,16 @@ static bool host_dynamic(u64 base, struct host_dynamic *d)
 	const Elf64_Ehdr *e = (const void *)base;
 	const Elf64_Phdr *ph = (const void *)(base + e->e_phoff);
 	const Elf64_Dyn *dyn = NULL;
-	u64 bias = base;
 
+	d->bias = base;
 	for (unsigned i = 0; i < e->e_phnum; i++) {
 		if (ph[i].p_type == PT_LOAD)
-			bias = base + ph[i].p_offset - ph[i].p_vaddr;
+			d->bias = base + ph[i].p_offset - ph[i].p_vaddr;
 		else if (ph[i].p_type == PT_DYNAMIC)
 			dyn = (const void *)(base + ph[i].p_offset);
 	}
 	for (; dyn && dyn->d_tag != DT_NULL; dyn++) {
-		u64 at = dyn->d_un.d_ptr + bias;
+		u64 at = dyn->d_un.d_ptr + d->bias;
 
 		if (dyn->d_tag == DT_HASH)
 			d->hash = (const void *)at;
@@ -225,7 +226,7 @@ u64 rt_host_vdso_symbol(const char *name)
 		return 0;
 	for (u32 i = 0; i < d.hash[1]; i++)
 		if (d.sym[i].st_shndx && same(d.str + d.sym[i].st_name, name))
-			return rt.host_vdso + d.sym[i].st_value;
+			return d.bias + d.sym[i].st_value;
 	return 0;
 }
 

@@ -2,12 +2,12 @@
 /*
  * Which content a file has, remembered, so that a digest is computed once: identity (device, inode, size, ctime) -> digest.
  *
- * A file system can be made by a user (FUSE, overlayfs or tmpfs in a user namespace), and device numbers without a block device are
- * given again to others. So what was learned from a file on such a device is believed only for the same user (domain). ctime of a disk's
- * file system cannot be set by anybody.
+ * A file system can be made by a user (FUSE, overlayfs or tmpfs in a user namespace, an image on a loop device or a stick), and its device
+ * number is given again to others. So what was learned from a file on such a device is believed only for the same user (domain). On the
+ * disks that hold the system ctime cannot be set by anybody.
  *
  * ctime is as coarse as the kernel's tick: content that changes twice within one keeps it. So an identity that was digested less than
- * two seconds after its ctime is not remembered.
+ * two seconds after its ctime is not remembered. Where times do not tell, the identity has a version (drg_file.reserved; version.c).
  *
  * Saved with the id of this boot, for device numbers mean nothing after the next.
  */
@@ -42,6 +42,26 @@ static bool make_table(void)
 	return false;
 }
 
+bool srv_ident_of_system(u64 dev)
+{
+	static const char *const places[] = { "/", "/usr", "/opt" };
+	static u64 devs[ARRAY_SIZE(places)];
+	static bool known;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(places) && !known; i++) {
+		struct statx x;
+
+		/* without a block device (overlayfs, tmpfs) there are many, and they come and go */
+		if (!statx(AT_FDCWD, places[i], 0, STATX_BASIC_STATS, &x) && x.stx_dev_major)
+			devs[i] = (u64)x.stx_dev_major << 32 | x.stx_dev_minor;
+	}
+	known = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(devs); i++)
+		if (devs[i] && devs[i] == dev)
+			return true;
+	return false;
+}
+
 static u32 hash(const struct drg_file *f, u32 domain)
 {
 	u64 h = f->dev * 0x9e3779b97f4a7c15ull ^ f->ino * 0xc2b2ae3d27d4eb4full ^ f->ctime_nsec * 0x165667b19e3779f9ull ^
@@ -54,7 +74,7 @@ static u32 hash(const struct drg_file *f, u32 domain)
 static bool same(const struct drg_file *a, const struct drg_file *b)
 {
 	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->ctime_sec == b->ctime_sec &&
-	       a->ctime_nsec == b->ctime_nsec;
+	       a->ctime_nsec == b->ctime_nsec && a->reserved == b->reserved;
 }
 
 const struct srv_ident *srv_ident_find(const struct drg_file *file, u32 domain)
@@ -172,7 +192,7 @@ int srv_ident_save(int dir)
 	}
 	to = (struct srv_ident *)(h + 1);
 	for (u32 i = 0; used && i < ENTRIES && h->n < count; i++)
-		if (used[i])
+		if (used[i] && !table[i].file.reserved)		/* versions are of this process */
 			to[h->n++] = table[i];
 	srv_sha256(to, h->n * sizeof(*to), h->sum);
 	err = srv_store_write(dir, "identities", fill, h);

@@ -261,19 +261,19 @@ static void name_of(int fd, char name[64])
 /*
  * May what is found out be remembered under this identity? Not for file systems where ctime is what a user says, nor while somebody
  * has the file open for writing (then no lease can be had, where leases can be had at all): stores through an old mapping change no ctime.
- * On tmpfs stores through any shared mapping change none, also when it is gone.
+ * On tmpfs stores through any shared mapping change none, also when it is gone (version.c).
  */
-static bool may_remember(int fd)
+static enum srv_remember may_remember(int fd)
 {
 	struct statfs fs;
 
-	if (fstatfs(fd, &fs) || fs.f_type == FUSE_MAGIC || fs.f_type == NFS_MAGIC || fs.f_type == TMPFS_FILES)
-		return false;
+	if (fstatfs(fd, &fs) || fs.f_type == FUSE_MAGIC || fs.f_type == NFS_MAGIC)
+		return SRV_FORGET;
 	if (!fcntl(fd, F_SETLEASE, F_RDLCK))
 		fcntl(fd, F_SETLEASE, F_UNLCK);
 	else if (errno == EAGAIN)
-		return false;
-	return true;
+		return SRV_FORGET;
+	return fs.f_type == TMPFS_FILES ? SRV_REMEMBER_VERSION : SRV_REMEMBER;
 }
 
 static int copy_file(int fd, u8 *to, u64 size)
@@ -334,7 +334,8 @@ static int read_file(int fd, int copy, struct srv_read_result *r, u8 **map)
 	if (!err && !same_file(&before, &r->file))
 		err = -EAGAIN;		/* being changed just now */
 	clock_gettime(CLOCK_REALTIME, &now);
-	r->remember = r->remember && srv_ident_settled(&r->file, now.tv_sec);
+	if (!srv_ident_settled(&r->file, now.tv_sec) && r->remember == SRV_REMEMBER)
+		r->remember = SRV_FORGET;
 	return err;
 }
 
@@ -467,6 +468,13 @@ static void keep_copy(struct job *j, struct srv_object *o, u64 size)
 	srv_workers_look();
 }
 
+static bool remembered(const struct srv_read_result *r, const struct drg_file *id)
+{
+	if (r->remember == SRV_REMEMBER_VERSION)
+		return id->reserved && id->reserved != SRV_NO_VERSION;
+	return r->remember == SRV_REMEMBER && !id->reserved;
+}
+
 static void finish_read(struct job *j, const struct srv_read_result *r)
 {
 	struct srv_ident id = { .domain = j->domain };
@@ -480,9 +488,12 @@ static void finish_read(struct job *j, const struct srv_read_result *r)
 		return;
 	}
 	id.file = r->file;
+	id.file.reserved = j->file.id.reserved;
 	id.never = r->error != 0;
 	memcpy(id.digest, r->digest, 32);
-	if (r->remember)
+	if (r->remember == SRV_REMEMBER_VERSION)
+		srv_version_learn(r->file.dev);
+	if (remembered(r, &id.file))
 		srv_ident_put(&id);
 	memcpy(key.digest, r->digest, 32);
 	memcpy(key.translator, srv_translator, 32);

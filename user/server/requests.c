@@ -93,6 +93,7 @@ struct request {
 	struct srv_client *client;
 	u64 deadline, features;
 	u32 nfiles;
+	bool nowait;			/* ATTACH: what is not known already is of no use */
 	struct wanted w[DRG_MAX_FILES];
 };
 
@@ -162,10 +163,16 @@ static int answer_error(struct srv_client *c, int error)
 
 /* ---------------------------------------------------------------- finding objects */
 
-/* Devices without a block device behind them can be made by users: what one shows is believed for him only. */
+/*
+ * A device number says what ctime is worth. Disks that the system lives on stay where they are, and nobody but root sets a ctime
+ * there. Others may be made by users and go again (overlayfs in a user namespace, an image on a loop device, a stick), and their
+ * numbers are given to the next: what such a one shows is believed for the same user only.
+ */
 u32 srv_file_domain(const struct srv_file *f)
 {
-	return f->id.dev >> 32 ? 0 : f->trusted ? 1 : f->user->uid + 1;
+	if (srv_ident_of_system(f->id.dev))
+		return 0;
+	return f->trusted && !(f->id.dev >> 32) ? 1 : f->user->uid + 1;
 }
 
 static enum srv_ahead ahead_of(const struct srv_object *o)
@@ -282,6 +289,9 @@ static void look_up(struct request *r, struct wanted *w)
 	w->status = DRG_NEVER;
 	if (w->file.error || w->file.id.size > SRV_MAX_FILE || w->file.id.size < 64)
 		return;
+	srv_version_set(w->file.fd, &w->file.id);
+	if (w->file.id.reserved == SRV_NO_VERSION && r->nowait)
+		return;		/* it would be read each time, for nothing */
 	w->domain = srv_file_domain(&w->file);
 	id = srv_ident_find(&w->file.id, w->domain);
 	if (id && id->never)
@@ -367,6 +377,7 @@ static void answer_attach(struct request *r)
 
 		a.file[i].status = status;
 		a.file[i].file = w->file.id;
+		a.file[i].file.reserved = 0;
 		if (status == DRG_OK) {
 			a.file[i].object = w->object->id;
 			fds[nfds++] = w->object->fd;
@@ -430,7 +441,8 @@ static void make_way(const struct srv_client *c, bool other)
 /* Most ATTACHes end here: everything is known, and nothing has to be kept. */
 static int attach(struct srv_client *c, const struct drg_attach *m, struct srv_file *files, unsigned nfiles)
 {
-	struct request now = { .kind = ATTACH, .client = c, .features = m->features, .nfiles = nfiles }, *r;
+	struct request now = { .kind = ATTACH, .client = c, .features = m->features, .nfiles = nfiles,
+			       .nowait = m->flags & DRG_ATTACH_NOWAIT }, *r;
 	bool other = memcmp(m->translator, srv_translator, 32);
 
 	if (!nfiles || nfiles != m->nfiles || m->flags & ~DRG_ATTACH_NOWAIT || m->reserved || check_features(&now.features, m->machine))

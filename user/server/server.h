@@ -84,11 +84,14 @@ int srv_pair(int fds[2]);		/* socketpair of messages, close-on-exec, not blockin
 
 /* --- children: jobs.c */
 
+/* May an identity be remembered? */
+enum srv_remember { SRV_FORGET, SRV_REMEMBER, SRV_REMEMBER_VERSION /* only with a version: tmpfs */ };
+
 /* What a child that reads a guest file finds out. */
 struct srv_read_result {
 	s32 error;			/* 0; -ENOEXEC: not ours */
 	u32 machine;
-	u32 remember;			/* the identity may be remembered */
+	u32 remember;			/* enum srv_remember: of the identity */
 	u32 reserved;
 	struct drg_file file;		/* after reading */
 	u8 digest[32];
@@ -273,6 +276,14 @@ enum srv_role { SRV_READER, SRV_LOADER, SRV_SAVER, SRV_WORKER, SRV_GATE };
 int srv_confine(enum srv_role role, unsigned slot);
 extern bool srv_have_landlock;
 
+/* --- version.c: tmpfs, where times do not tell */
+#define SRV_NO_VERSION (~0u)
+/* Files of this device are on tmpfs (a reader has seen it). */
+void srv_version_learn(u64 dev);
+/* Sets id->reserved: 0: times tell; SRV_NO_VERSION: nobody can tell whether it is the same as before; else differs if its content may differ. fd -1:
+ * the file is not at hand. Does not ask the file system. */
+void srv_version_set(int fd, struct drg_file *id);
+
 /* --- ident.c */
 struct srv_ident {
 	struct drg_file file;
@@ -280,6 +291,8 @@ struct srv_ident {
 	u32 never;			/* not a file that can be translated */
 	u8 digest[32];
 };
+/* Is that the device of a file system that holds the system, and stays? */
+bool srv_ident_of_system(u64 dev);
 const struct srv_ident *srv_ident_find(const struct drg_file *file, u32 domain);
 void srv_ident_put(const struct srv_ident *id);
 void srv_ident_clear(void);

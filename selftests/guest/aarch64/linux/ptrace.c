@@ -194,6 +194,51 @@ static void test_exec(void)
 	check(s == -1 - (6 << 8), "and it runs (%x)", s);
 }
 
+/* As debuggers' servers do it: nothing but fork and wait before the first stop, and that is execve's. */
+static void test_first_wait(void)
+{
+	struct user_regs_struct r = { 0 };
+	int status = 0, s;
+	pid_t pid = fork();
+
+	if (!pid) {
+		trace(PTRACE_TRACEME, 0, 0, NULL);
+		executes();
+		_exit(99);
+	}
+	waitpid(pid, &status, 0);
+	s = get(pid, &r);
+	check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP && !s && r.pc && r.sp,
+	      "a tracer that begins with a wait sees the new program (%x)", status);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - (6 << 8), "which runs (%x)", s);
+}
+
+static void pauses(void)
+{
+	for (int k = 0; k < 100; k++)
+		syscall(SYS_getpriority, 77, 0);
+}
+
+/* A signal that comes while the thread is at another stop. */
+static void test_signal_at_stop(void)
+{
+	pid_t pid = start(pauses);
+	siginfo_t info = { 0 };
+	int s = go(PTRACE_SYSCALL, pid, 0);
+
+	check(s == (SIGTRAP | 0x80), "a system call stops (%x)", s);
+	kill(pid, SIGUSR1);
+	s = go(PTRACE_SYSCALL, pid, 0);
+	trace(PTRACE_GETSIGINFO, pid, 0, &info);
+	check(s == SIGUSR1 && info.si_signo == SIGUSR1 && info.si_code == SI_USER && info.si_pid == getpid(),
+	      "then a signal, with its own siginfo (%x %d %d)", s, info.si_signo, info.si_code);
+	s = go(PTRACE_SYSCALL, pid, 0);
+	check(s == (SIGTRAP | 0x80), "which is not delivered (%x)", s);
+	s = go(PTRACE_CONT, pid, SIGKILL);
+	check(s == -1 - SIGKILL, "the last one is (%x)", s);
+}
+
 static void forks(void)
 {
 	int status;
@@ -234,6 +279,8 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return 6;
 	ktap_begin();
+	test_first_wait();		/* has to be the first */
+	test_signal_at_stop();
 	test_syscalls();
 	test_fault();
 	test_breakpoint();
