@@ -328,7 +328,19 @@ static long long settles_to(const char *name, long long want)
 	return n;
 }
 
-TEST(fuzz)
+FIXTURE(fuzz) {
+};
+
+FIXTURE_SETUP(fuzz)
+{
+}
+
+FIXTURE_TEARDOWN(fuzz)
+{
+}
+
+/* The harness gives a test without a limit of its own half a minute. */
+TEST_F_TIMEOUT(fuzz, random, 14400)
 {
 	unsigned long long seed, until, actors = 0;
 	int seconds = getenv("DRAGOMAN_SECONDS") ? atoi(getenv("DRAGOMAN_SECONDS")) : 8, i;

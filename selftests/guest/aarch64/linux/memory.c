@@ -184,6 +184,33 @@ static void test_limits(void)
 	check(status == 0, "RLIMIT_AS (%x)", status);
 }
 
+/* More functions are called than a translator can remember in the memory it has when there is no more to be had. */
+static void test_limit_in_use(void)
+{
+	enum { FUNCTIONS = 40000 };
+	uint32_t *code = mmap(NULL, FUNCTIONS * 8, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct rlimit rl;
+	int status, bad = 0;
+	pid_t pid;
+
+	for (unsigned n = 0; n < FUNCTIONS; n++)
+		write_function(code + 2 * n, n);
+	sync_code(code, FUNCTIONS * 8);
+	pid = fork();
+	if (!pid) {
+		getrlimit(RLIMIT_AS, &rl);
+		rl.rlim_cur = 1 << 20;
+		setrlimit(RLIMIT_AS, &rl);
+		for (int round = 0; round < 2; round++)
+			for (unsigned n = 0; n < FUNCTIONS; n++)
+				bad |= ((unsigned (*)(void))(code + 2 * n))() != n;
+		_exit(bad);
+	}
+	waitpid(pid, &status, 0);
+	check(status == 0, "less address space allowed than is in use (%x)", status);
+	munmap(code, FUNCTIONS * 8);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -195,5 +222,6 @@ int main(void)
 	test_efault();
 	test_code();
 	test_limits();
+	test_limit_in_use();
 	return ktap_end();
 }
