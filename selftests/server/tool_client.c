@@ -5,6 +5,7 @@
  *   miss FILE OFFSET...   attaches, asks for file offsets (hexadecimal) and waits until they are there
  *   bench N FILE...       N times connect, attach, close: microseconds (median, 90 %, worst)
  *   missbench FILE N      N misses one after the other at places not translated: microseconds until the word is there
+ *   missall FILE          asks for each place that is not translated; says how full the object is then
  *   translate FILE        all of it, with progress
  *   status | flush | stop | clear
  */
@@ -122,6 +123,31 @@ static int bench(unsigned n, int nfiles, char **paths)
 	return 0;
 }
 
+/* As a hostile client does that wants the object full of what nobody needs. */
+static int miss_all(char *path)
+{
+	struct drg_attached a;
+	const struct dragoman_object *o = map(path, &a);
+	const u32 *index = o ? (const u32 *)((const u8 *)o + o->index) : NULL;
+	int fd = client_connect(where);
+	u32 pc[DRG_MAX_MISSES], n = 0, asked = 0, silent = 0;
+
+	if (!o || fd < 0)
+		return 1;
+	for (u64 k = 0; k < o->index_size / 4 && silent < 5; k++) {
+		if (!__atomic_load_n(&index[k], __ATOMIC_ACQUIRE))
+			pc[n++] = (u32)k * 4;
+		if (n < DRG_MAX_MISSES)
+			continue;
+		client_miss(fd, a.generation, a.file[0].object, pc, n);
+		asked += n;
+		silent = client_wait_word(o, pc[n - 1], 3000) ? 0 : silent + 1;
+		n = 0;
+	}
+	printf("asked for %u places: %u regions, %u %% of the room\n", asked, o->nregions, (u32)(o->hot_used * 100ull / o->hot_size));
+	return 0;
+}
+
 static int miss_bench(char *path, unsigned n)
 {
 	struct drg_attached a;
@@ -191,6 +217,8 @@ int main(int argc, char **argv)
 		return miss(argc - 3, argv + 3);
 	if (!strcmp(what, "bench") && argc > 4)
 		return bench((unsigned)atoi(argv[3]), argc - 4, argv + 4);
+	if (!strcmp(what, "missall") && argc > 3)
+		return miss_all(argv[3]);
 	if (!strcmp(what, "missbench") && argc > 4)
 		return miss_bench(argv[3], (unsigned)atoi(argv[4]));
 	if (!strcmp(what, "translate") && argc > 3)
