@@ -44,6 +44,21 @@ wait $holder
 prlimit --pid "$server" --nofile="$((soft)):"
 check "and answers again" within 15 answers
 
+# One that asks for every place of a library does not fill the library's object with it.
+if [ -x "$build/tests/tool_client" ]; then
+	stop_server
+	rm -rf "$cache"
+	server --ahead none
+	full=$(timeout 300 "$build/tests/tool_client" "$w/run/socket" missall "$(realpath "$root/lib/aarch64-linux-gnu/libc.so.6")")
+	echo "# $full"
+	full=${full% % of the room}
+	check "room is left: ${full##* } % are used" [ "${full##* }" -ge 5 -a "${full##* }" -le 35 ]
+	stop_server
+	server
+else
+	skip "a client that asks for everything" "tool_client is not built"
+fi
+
 # During it: a workload beside a client that does all that without end.
 (while :; do for what in garbage random wrong-descriptors disconnect; do
 	timeout 20 python3 selftests/faults/hostile.py "$w/run/socket" $what "$root/usr/bin/true" "$w"; done; done) >/dev/null 2>&1 &

@@ -144,7 +144,8 @@ static int miss_all(char *path)
 		silent = client_wait_word(o, pc[n - 1], 3000) ? 0 : silent + 1;
 		n = 0;
 	}
-	printf("asked for %u places: %u regions, %u %% of the room\n", asked, o->nregions, (u32)(o->hot_used * 100ull / o->hot_size));
+	printf("asked for %u places: %u regions, %u %% of the room\n", asked, o->nregions,
+	       (u32)MAX(o->hot_used * 100ull / o->hot_size, o->nregions * sizeof(struct dragoman_region) * 100 / o->regions_size));
 	return 0;
 }
 

@@ -38,13 +38,19 @@ static void check_region(void *memory, const struct dragoman_object *h, const u8
 		       "(error %d)", (u64)h->text_lo + r->pc, -err);
 }
 
-/* The index, but for its holes. Before the rest: what it names is in the rest then. */
+/*
+ * The index, but for its holes. Behind the code: a link that was copied leads to what the index had named before. What came since is left out.
+ */
 static void copy_index(u8 *to, const struct dragoman_object *h)
 {
+	const struct dragoman_object *own = (const struct dragoman_object *)to;
+	const struct dragoman_region *last = own->nregions ? &obj_regions(own)[own->nregions - 1] : NULL;
+	u32 used = last ? last->hot + last->hot_len : DRAGOMAN_INDEX_NEVER + 1;
+
 	for (u64 at = h->index; at < h->index + h->index_size; at += 4) {
 		u32 word = __atomic_load_n((u32 *)((u8 *)h + at), __ATOMIC_ACQUIRE);
 
-		if (word)
+		if (word && (word & DRAGOMAN_INDEX_OFFSET) < used)
 			*(u32 *)(to + at) = word;
 	}
 }
@@ -62,8 +68,9 @@ static s64 snapshot(const struct dragoman_object *h, u64 size)
 	err = sys(__NR_ftruncate, fd, size);
 	if (!err) {
 		to = map(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd, 0);
-		copy_index(to, h);
-		if (!rt_view_copy_used(to, h))
+		if (rt_view_copy_used(to, h))
+			copy_index(to, h);
+		else
 			err = -EAGAIN;
 		sys(__NR_munmap, to, size);
 	}

@@ -325,6 +325,12 @@ void srv_object_misses(struct srv_object *o, const u32 *pc, unsigned n)
 	const u32 *index = (u32 *)((u8 *)o->map + o->head.index);
 	unsigned was = o->npending;
 
+	/*
+	 * Who asks for everything, also inside of instructions' blocks and in data, would fill the object with it for all users: what
+	 * belongs there has three quarters of the room for itself.
+	 */
+	if (o->misses >= o->head.regions_size / sizeof(struct dragoman_region) / 4)
+		return;
 	for (unsigned i = 0; i < n; i++) {
 		if ((pc[i] & 3) || pc[i] >= o->head.text_hi - o->head.text_lo || index[pc[i] / 4])
 			continue;

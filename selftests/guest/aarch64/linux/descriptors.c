@@ -14,7 +14,8 @@
 #include <unistd.h>
 #include "ktap.h"
 
-#define MANY 4096
+/* More than the usual limit of 1024, where a number of the runtime's may be. */
+static int many = 4096;
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
@@ -27,12 +28,12 @@ static int is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Open descriptors in [from, MANY + 100). */
+/* Open descriptors in [from, many + 100). */
 static int count_open(int from)
 {
 	int n = 0;
 
-	for (int fd = from; fd < MANY + 100; fd++)
+	for (int fd = from; fd < many + 100; fd++)
 		n += is_open(fd);
 	return n;
 }
@@ -137,7 +138,7 @@ static void limits(void)
 	fill((unsigned)r.rlim_cur);
 	replace((unsigned)r.rlim_cur);
 	check(run_child("3") == 7, "a program after that");
-	r.rlim_cur = r.rlim_max < MANY ? r.rlim_max : MANY;
+	r.rlim_cur = r.rlim_max < (rlim_t)many ? r.rlim_max : (rlim_t)many;
 	setrlimit(RLIMIT_NOFILE, &r);
 	replace((unsigned)r.rlim_cur);
 	check(run_child("3") == 7, "a program after a larger limit");
@@ -152,6 +153,8 @@ static void limits(void)
 int main(int argc, char **argv)
 {
 	self = argv[0];
+	if (getenv("KTAP_SHORT"))
+		many = 1200;
 	if (argc == 2 && !strcmp(argv[1], "ids"))
 		return printf("%d %d %d %d secure %lu\n", getuid(), geteuid(), getgid(), getegid(), getauxval(AT_SECURE)) < 0;
 	if (argc == 2)
@@ -167,7 +170,7 @@ int main(int argc, char **argv)
 	syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 	check(run_child("3") == 7, "nothing is inherited that is to be closed");
 	close(3);
-	for (int fd = 3; fd < MANY; fd++)
+	for (int fd = 3; fd < many; fd++)
 		if (close(fd) != -1 || errno != EBADF)
 			check(0, "number %d was open", fd);
 	check(run_child("3") == 7, "a program after all were closed");
