@@ -64,9 +64,11 @@ count_ktap() {
 
 # run_test NAME COMMAND...
 run_test() {
-	local name=$1 log status
+	local name=$1 log status limit=$limit
 	shift
 	wanted "$name" || return 0
+	# A machine has its own limit, and may have to be fetched before.
+	[[ $name == vm/* ]] && limit=$((limit * 4))
 	log=$logs/${name//\//_}.log
 	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
 	status=$?
