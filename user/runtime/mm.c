@@ -496,6 +496,12 @@ static u64 stack_bottom(void)
 	return MIN(rt.stack_lo, ALIGN_DOWN(rt.stack_hi - size, PAGE));
 }
 
+/* Kernels without protection keys do not have the call with one. */
+static s64 host_mprotect(u64 addr, u64 len, s64 prot, s64 pkey)
+{
+	return pkey == -1 ? sys(__NR_mprotect, addr, len, prot) : sys(__NR_pkey_mprotect, addr, len, prot, pkey);
+}
+
 s64 rt_mm_pkey_mprotect(u64 addr, u64 len, u64 guest_prot, s64 pkey)
 {
 	s64 prot = host_prot(guest_prot), ret;
@@ -508,12 +514,12 @@ s64 rt_mm_pkey_mprotect(u64 addr, u64 len, u64 guest_prot, s64 pkey)
 	if (own(addr, end))
 		return -ENOMEM;
 	if (!(prot & PROT_EXEC) && !has_exec(addr, end))
-		return sys(__NR_pkey_mprotect, addr, len, prot, pkey);
+		return host_mprotect(addr, len, prot, pkey);
 	/* The whole growing stack below addr is meant. */
 	if (prot & PROT_GROWSDOWN)
 		start = end > rt.stack_lo && end <= rt.stack_hi ? MIN(stack_bottom(), addr) : addr;
 	lock_take(&mm.lock);
-	ret = sys(__NR_pkey_mprotect, addr, len, prot, pkey);
+	ret = host_mprotect(addr, len, prot, pkey);
 	if (!ret || (ret != -EINVAL && !(prot & PROT_EXEC)))
 		note_prot(start, end, prot);
 	lock_give(&mm.lock);
