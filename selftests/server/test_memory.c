@@ -20,7 +20,9 @@
 static struct srv_object *make(unsigned n)
 {
 	struct obj_key key = { .features = 0x1f };
-	struct dragoman_object head = { .size = PAGES * 4096, .index = 4096, .text_hi = 8 * 4096 };
+	struct dragoman_object head = {
+		.size = PAGES * 4096, .index = 4096, .text_hi = 8 * 4096, .regions_size = 64 * sizeof(struct dragoman_region),
+	};
 	struct srv_object *o;
 	int fd;
 

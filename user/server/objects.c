@@ -439,9 +439,10 @@ static bool give_up(struct srv_object *o)
 		o->worker->object = NULL;
 		o->worker = NULL;
 	}
-	if (!o->waited)
-		srv_object_drop(o);
-	return !o->waited;
+	if (o->waited)
+		return false;
+	srv_object_drop(o);
+	return true;
 }
 
 void srv_objects_clear(void)
