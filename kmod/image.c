@@ -13,6 +13,7 @@
 #include <linux/dcache.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/gfs2_ondisk.h>
 #include <linux/hashtable.h>
 #include <linux/jhash.h>
 #include <linux/kdev_t.h>
@@ -140,11 +141,19 @@ static bool is_open_memfd(const struct inode *inode)
 
 /*
  * Nobody but this kernel writes its files, and it says when. So no network file system, no FUSE (whose server may also keep who reads
- * waiting), nothing that is no file but looks like one (sysfs).
+ * waiting), no disk that a cluster shares, nothing that is no file but looks like one (sysfs).
  */
 static bool is_local(const struct super_block *sb)
 {
-	return sb->s_magic == TMPFS_MAGIC || (sb->s_type->fs_flags & FS_REQUIRES_DEV && sb->s_magic != FUSE_SUPER_MAGIC);
+	switch (sb->s_magic) {
+	case TMPFS_MAGIC:
+		return true;
+	case FUSE_SUPER_MAGIC:
+	case GFS2_MAGIC:
+	case OCFS2_SUPER_MAGIC:
+		return false;
+	}
+	return sb->s_type->fs_flags & FS_REQUIRES_DEV;
 }
 
 /* On some file systems a change leaves the same time as another one for seconds (FAT does not say so). A clock tick is ctl.c's business. */

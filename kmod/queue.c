@@ -176,10 +176,11 @@ static void request_put(struct request *req)
 /* Under queue_lock. Moves it to ended, which the caller gives to put_ended() later. */
 static void finish(struct request *req, u32 status, int error, struct list_head *ended)
 {
-	req->state = DONE;
 	req->status = status;
 	req->error = error;
 	req->ctl = NULL;
+	/* Pairs with wait_for(), which looks without the lock: whoever sees this sees the above. */
+	smp_store_release(&req->state, DONE);
 	hash_del(&req->by_id);
 	hash_del(&req->by_key);
 	nrequests--;
@@ -321,7 +322,7 @@ static int wait_for(struct request *req, const struct dragoman_want *want, u32 *
 
 	for (;;) {
 		prepare_to_wait(&req->wait, &entry, how);
-		/* Pairs with the lock in finish(): what it wrote is there when the state is. */
+		/* Pairs with finish(). */
 		if (smp_load_acquire(&req->state) == DONE) {
 			err = req->error;
 			*status = req->status;
@@ -512,8 +513,8 @@ int dragoman_queue_join(struct dragoman_ctl *ctl, u32 role, u64 *generation)
 static void requeue(struct request *req)
 {
 	req->ctl = NULL;
-	/* Pairs with nothing: under the lock only DONE is looked at without it. */
-	req->state = PENDING;
+	/* Without the lock only DONE is looked for. */
+	WRITE_ONCE(req->state, PENDING);
 	list_move(&req->list, &pending[req->priority]);
 }
 
@@ -626,7 +627,7 @@ static unsigned int take_now(struct dragoman_ctl *ctl, struct dragoman_req *reqs
 		list_for_each_entry_safe(req, next, &pending[i], list) {
 			if (n == max)
 				break;
-			req->state = TAKEN;
+			WRITE_ONCE(req->state, TAKEN);
 			req->ctl = ctl;
 			list_move_tail(&req->list, &ctl->taken);
 			describe(req, &reqs[n++]);

@@ -146,7 +146,8 @@ struct dragoman_get_image {
  * Which object has the code of a file? The file is proved by a descriptor open for reading, or by an address of the
  * caller's where it is mapped. By address a mapping has to be of a regular file, not writable, and without a page that was ever
  * written (otherwise PRIVATE). A file that is open for writing anywhere is PRIVATE, as are descriptors that can write, memfds that are
- * not sealed, files neither on a block device nor on tmpfs (FUSE, network), files just changed where times are coarse (FAT: 4 s).
+ * not sealed, files neither on tmpfs nor on a block device that is this machine's alone (FUSE, network, cluster), files just changed
+ * where times are coarse (FAT: 4 s).
  * OK: the session may map the object: mmap(size <= object_size, PROT_READ and/or PROT_EXEC, MAP_SHARED, session, map_offset + x).
  * PROT_WRITE is refused (EACCES), now and for mprotect; a MAP_PRIVATE map may be written, and is the client's own copy.
  * Without a server, and no object: ENOTCONN. Too much asked already: EAGAIN. ENOSPC: too many attached.
