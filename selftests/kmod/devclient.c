@@ -65,11 +65,16 @@ static void see(unsigned long long off)
 	printf("see: %s\n", look(off));
 }
 
+/* A server that has no time says so after some seconds: ask again. */
 static void ask(unsigned long long off, bool wait)
 {
+	unsigned long long end = now_ns() + 100 * SECOND;
 	struct dragoman_miss m;
-	int ret = miss(session, at.object, off, wait ? 0 : DRAGOMAN_MISS_NOWAIT, 100 * SECOND, &m);
+	int ret;
 
+	do {
+		ret = miss(session, at.object, off, wait ? 0 : DRAGOMAN_MISS_NOWAIT, 100 * SECOND, &m);
+	} while (wait && !ret && m.status == DRAGOMAN_NONE && now_ns() < end);
 	printf("%s: %s %s%s%s\n", wait ? "miss" : "ask", result(ret), status(ret, m.status), wait ? " " : "", wait ? look(off) : "");
 }
 

@@ -70,15 +70,15 @@ debug_get() {
 	kmods=/nonexistent
 	series=debug
 	# Four times slower, and more memory for the shadow.
-	vm_kunit=1 vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4))
-	own_module "$kdir" DRAGOMAN_KUNIT=1
+	vm_kunit=${VM_KUNIT-1} vm_memory=3G vm_limit=$((${VM_LIMIT:-540} * 4))
+	own_module "$kdir" DRAGOMAN_KUNIT="$vm_kunit"
 }
 
 # own_module KDIR MAKE-ARGUMENTS...: the module for a kernel that was built here.
 own_module() {
 	local build=$1 dir stamp
 	shift
-	stamp=$(module_stamp)
+	stamp="$(module_stamp) $*"
 	dir=$(realpath -m "$BUILD/vm/module/$release")
 	module=$dir/dragoman.ko
 	[ -e "$module" ] && [ "$(cat "$dir/stamp" 2>/dev/null)" = "$stamp" ] && return 0

@@ -3,8 +3,9 @@
 # Debian's kernels for the virtual machines, sourced. Each is fetched once, with apt's own means, and kept by its
 # version in $cache; nothing is installed on this system.
 #
-#   kernel_get SERIES     6.1, 6.12 (from the sources that apt knows here) or newest (Debian's unstable, through a
-#                         private apt folder). Sets release, vmlinuz, kmods (folder of Debian's own modules).
+#   kernel_get SERIES     6.1, 6.12 (from the sources that apt knows here), newest (Debian's unstable, through a private apt
+#                         folder) or a package's release (6.12.117+deb13-rt-amd64, from any of Debian's suites, likewise).
+#                         Sets release, vmlinuz, kmods (folder of Debian's own modules).
 #   kernel_module         builds dragoman.ko for $release into $module
 #   kselftest_tree        sets KSFT: tools/testing/selftests of a kernel source package
 # Each returns 1 with the reason in $why.
@@ -15,19 +16,57 @@ why=
 # Debian modules that the tests load, or that the tests' file systems need; whichever the kernel has as modules.
 vm_modules='binfmt_misc overlay fuse loop crc16 libcrc32c crc32c_generic mbcache jbd2 ext4'
 
-# apt_dir: the options for a private apt folder that knows unstable too, in $apt.
-apt_newest() {
-	local dir mirror
-	dir=$(realpath -m "$cache")/apt
+# apt_mirrors: Debian's archive in $mirror, its security updates in $security, as apt has them here; maybe empty.
+apt_mirrors() {
+	local all
+	all=$(apt-get indextargets --format '$(REPO_URI) $(SUITE)' 'Created-By: Packages' 2>/dev/null)
+	mirror=$(grep -v -- -security <<<"$all" | head -n 1 | cut -d ' ' -f 1)
+	security=$(grep -- -security <<<"$all" | head -n 1 | cut -d ' ' -f 1)
+}
+
+# suite_lines SUITE: the sources that have a kernel for that Debian, one a line.
+suite_lines() {
+	local suite
+	case $1 in
+	sid) set -- sid experimental ;;
+	*) set -- "$1" "$1-updates" "$1-backports" ${security:+"$1-security"} ;;
+	esac
+	for suite; do
+		case $suite in
+		*-security) echo "deb $security $suite main" ;;
+		*) echo "deb $mirror $suite main" ;;
+		esac
+	done
+}
+
+# suite_of RELEASE: whose tools its headers go with, in the end of its name.
+suite_of() {
+	case $1 in
+	6.1.*|*+deb12*) echo bookworm ;;
+	*+deb13*) echo trixie ;;
+	*) echo sid ;;
+	esac
+}
+
+# apt_private SUITE NAME: the options for a private apt folder that knows a suite, or all, in $apt.
+apt_private() {
+	local dir suite mirror security
+	dir=$(realpath -m "$cache")/$2
 	apt=(-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o Dir::Etc::sourcelist="$dir/sources.list"
 	     -o Dir::Etc::sourceparts=/dev/null -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root)
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | head -n 1)
+	apt_mirrors
 	[ -n "$mirror" ] || { why="apt knows no package source"; return 1; }
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	echo "deb $mirror sid main" >"$dir/sources.list"
+	if [ "$1" = newest ]; then
+		echo "deb $mirror sid main" >"$dir/sources.list"
+	else
+		suite_lines "$1" >"$dir/sources.list"
+	fi
 	[ -n "$(find "$dir/lists" -maxdepth 1 -name '*Packages*' -mtime -7)" ] && return 0
-	apt-get "${apt[@]}" update -qq >"$dir/log" 2>&1 || { why="apt-get update of Debian unstable failed"; return 1; }
+	apt-get "${apt[@]}" update -qq >"$dir/log" 2>&1 || { why="apt-get update of Debian's $1 failed"; return 1; }
 }
+
+apt_newest() { apt_private newest apt; }
 
 # deb_get PACKAGE: downloads it, if it is not there; its file is in $deb.
 deb_get() {
@@ -49,10 +88,18 @@ newest_name() {
 		grep -E "^linux-image-${1:+${1//./\\.}\\.}[0-9.]+([-+][0-9a-z+]*)*-amd64$" | grep -vE 'cloud|rt-amd64|-rc' | sort -V | tail -n 1
 }
 
+is_release() { [[ $1 == *-amd64 ]]; }
+
 # find_image SERIES: the name of the image package in $image, apt's options in $apt.
 find_image() {
 	local series=$1
 	apt=()
+	if is_release "$series"; then
+		apt_private "$(suite_of "$series")" "apt-$(suite_of "$series")" || return 1
+		image=linux-image-$series
+		apt-cache "${apt[@]}" show "$image" >/dev/null 2>&1 || { why="Debian's $(suite_of "$series") has no $image"; return 1; }
+		return 0
+	fi
 	if [ "$series" = newest ]; then
 		apt_newest || return 1
 		series=
@@ -159,7 +206,7 @@ kernel_module() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r Kbuild kmod include "$dir/"
-	if [ "$series" = newest ]; then
+	if [ "$series" = newest ] || is_release "$series"; then
 		newest_module "$dir" || return 1
 	else
 		headers_get || return 1
@@ -169,17 +216,19 @@ kernel_module() {
 	echo "$stamp" >"$dir/stamp"
 }
 
-# The newest headers' tools want the newest C library: they are used in a folder made by mmdebstrap, with /proc,
+# The newest headers' tools want the newest C library and compiler: they are used in a folder made by mmdebstrap, with /proc,
 # which objtool reads.
 newest_module() {
-	local root
+	local root mirror security suite=sid
 	root=$(realpath -m "$cache/$release/root")
 	if [ ! -e "$root/usr/src/linux-headers-$release/Makefile" ]; then
-		[ -n "${apt[*]:-}" ] || apt_newest || return 1
+		apt_mirrors
+		[ "$series" = newest ] || suite=$(suite_of "$series")
 		rm -rf "$root"
-		mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
-			--include="linux-headers-$release,make,kmod,xz-utils" sid "$root" \
-			"$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)" \
+		{
+			if [ "$series" = newest ]; then echo "deb $mirror sid main"; else suite_lines "$suite"; fi
+		} | mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+			--include="linux-headers-$release,binutils,make,kmod,xz-utils" "$suite" "$root" - \
 			>"$cache/$release/root.log" 2>&1 || {
 			why="mmdebstrap could not make a folder with linux-headers-$release: $(tail -n 1 "$cache/$release/root.log")"
 			return 1

@@ -10,7 +10,7 @@ uml_get() {
 	local dir name stamp config=selftests/vm/uml.config needs='SMP MODULE_UNLOAD MEMCG USER_NS' kind=uml
 	if [ "${1:-}" = debug ]; then
 		config="$config selftests/vm/debug.config" needs="$needs $debug_needs" kind=uml-debug
-		vm_kunit=1 vm_memory=2G vm_limit=$((${VM_LIMIT:-540} * 3))
+		vm_kunit=${VM_KUNIT-1} vm_memory=2G vm_limit=$((${VM_LIMIT:-540} * 3))
 	fi
 	dir=$(realpath -m "$cache")
 	stamp=$(cat $config | sha256sum | cut -c 1-8)
@@ -28,11 +28,7 @@ uml_get() {
 	linux=$kdir/linux
 	release=$(cat "$kdir/include/config/kernel.release")-$kind
 	kmods=/nonexistent series=$kind vm_out=/dev/tty1
-	if [ "$kind" = uml ]; then
-		own_module "$kdir" ARCH=um
-	else
-		own_module "$kdir" ARCH=um DRAGOMAN_KUNIT=1
-	fi
+	own_module "$kdir" ARCH=um DRAGOMAN_KUNIT="${vm_kunit:-}"
 }
 
 # uml_boot FOLDER: as boot(), with the same files.

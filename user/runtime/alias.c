@@ -3,8 +3,8 @@
  * Memory that is mapped more than once; see alias.h. An instruction cache is indexed by physical address, so a guest may
  * invalidate code at any address where it is mapped (memfd, shm_open or mremap(old_size 0), once writable, once executable).
  *
- * Not seen: other processes' writes, and private mappings of a file that is written elsewhere. The table is of a fixed
- * size; when it is full the oldest go. A record that should have gone costs time only.
+ * Not seen: other processes' writes, and private mappings of a file that was opened for reading only and is written elsewhere.
+ * The table is of a fixed size; when it is full the oldest go. A record that should have gone costs time only.
  */
 #include <asm/stat.h>
 #include <asm/unistd.h>

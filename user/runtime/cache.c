@@ -156,6 +156,18 @@ u64 rt_cache_snapshot(u8 *buf, u64 from, u64 to)
 	return from;
 }
 
+u64 rt_cache_present(u64 from, u64 to)
+{
+	u8 in_core;
+
+	while (unlikely(rt.code_waits) && from < to) {
+		if (sys(__NR_mincore, ALIGN_DOWN(from, 4096ull), 4096, &in_core) || !(in_core & 1))
+			return from;
+		from = ALIGN_DOWN(from, 4096ull) + 4096;
+	}
+	return to;
+}
+
 /*
  * Guest bytes, copied: while they are translated the guest may change them, unmap them, or truncate their file. What lies
  * in the region's window comes from one copy that grows; the summary of that copy decides later whether a translation is
@@ -173,13 +185,16 @@ static const void *fetch(void *ctx, u64 pc, size_t *avail)
 	}
 	exec = rt_mm_exec_avail(pc);
 	if (off >= SNAP_SIZE) {
-		*avail = rt_cache_snapshot(c->snap + SNAP_SIZE + SNAP_STEP, pc, pc + MIN(exec, (size_t)PEEK_SIZE)) - pc;
+		end = rt_cache_present(pc, pc + MIN(exec, (size_t)PEEK_SIZE));
+		*avail = rt_cache_snapshot(c->snap + SNAP_SIZE + SNAP_STEP, pc, end) - pc;
 		return c->snap + SNAP_SIZE + SNAP_STEP;
 	}
 	/* between what is there and pc there may be a hole, which no region spans */
 	end = MIN(pc + exec, ALIGN_UP(pc - c->snap_pc + SNAP_STEP, (u64)SNAP_STEP) + c->snap_pc);
 	if (pc > c->snap_end && rt_mm_exec_avail(c->snap_end) < pc - c->snap_end)
 		exec = 0;
+	/* the first page was there a moment ago */
+	end = rt_cache_present(MIN(MAX(c->snap_end, ALIGN_DOWN(c->snap_pc, 4096ull) + 4096), end), end);
 	if (exec && c->snap_end < end)
 		c->snap_end = rt_cache_snapshot(c->snap + (c->snap_end - c->snap_pc), c->snap_end, end);
 	*avail = exec && c->snap_end > pc ? c->snap_end - pc : 0;

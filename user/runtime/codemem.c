@@ -8,8 +8,8 @@
  *   - has seen the new epoch (rt_cache_sync, called where a thread asks for a fresh host address and holds no other; it
  *     empties the return stack), or
  *   - is in a system call (idle): coming back, it looks at the epoch before it uses the address it has kept.
- * A thread in old code meets an INT3 soon, and so comes to rt_cache_sync. All is under rt.cache->lock, but idle, for which
- * see rt_cache_past_epoch().
+ * A thread in old code meets an INT3 soon, and so comes to rt_cache_sync; one in shared code is told to (rt_cache_hurry). All is
+ * under rt.cache->lock, but idle, for which see rt_cache_past_epoch().
  */
 #include <linux/membarrier.h>
 #include <linux/mman.h>
@@ -24,12 +24,36 @@
 #define MIN_HOT (1u << 20)
 #define LIVE_CHUNKS 16		/* before everything is flushed, garbage or not */
 #define HUGE_PAGE (2u << 20)
+#define OWN_BELOW (1ull << 30)		/* below what was mapped first */
+#define OWN_SIZE (3ull << 30)
+#define OWN_LOWEST (1ull << 40)
 #define RLIMIT_DATA_ 2
 #define RLIMIT_AS_ 9
 
+/*
+ * Where our own memory goes while the guest runs: out of the way of what that maps, unmaps, and wants to map there again, and
+ * near enough for jumps to shared code. Only a hint. 0: anywhere.
+ */
+static u64 own_place(u64 len)
+{
+	u64 at = ALIGN_DOWN((u64)rt.cache, 4096ull) - OWN_BELOW, bottom = at - OWN_SIZE, from, to;
+
+	len = ALIGN_UP(len, 4096ull);
+	if (!rt.nthreads || (u64)rt.cache < OWN_LOWEST)
+		return 0;
+	while (at - len > bottom) {
+		u64 lo = at - len;
+
+		if (rt_mm_guest_part(lo, at, &from, &to) && from == lo && to == at)
+			return lo;
+		at = from == lo && to > lo ? to : lo;
+	}
+	return 0;
+}
+
 void *rt_core_map(size_t len, int prot)
 {
-	s64 p = sys(__NR_mmap, 0, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	s64 p = sys(__NR_mmap, own_place(len), len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p < 0 && p > -4096)
 		return NULL;
@@ -163,6 +187,15 @@ bool rt_cache_past_epoch(const struct rt_thread *self, u64 epoch)
 	return ok;
 }
 
+void rt_cache_hurry(struct rt_cache *c, const struct rt_thread *self)
+{
+	rt_lock(&rt.threads_lock);
+	for (struct rt_thread *t = rt.threads; t; t = t->next)
+		if (t != self && !__atomic_load_n(&t->idle, __ATOMIC_ACQUIRE) && __atomic_load_n(&t->epoch, __ATOMIC_ACQUIRE) < c->epoch)
+			rt_signal_nudge(self, t);
+	rt_unlock(&rt.threads_lock);
+}
+
 /* A retired chunk that may be written over. */
 static struct rt_chunk *chunk_again(struct rt_cache *c, const struct rt_thread *self)
 {
@@ -215,6 +248,8 @@ static struct rt_chunk *wait_for_chunk(struct rt_cache *c, const struct rt_threa
 	struct rt_chunk *k = chunk_again(c, self);
 
 	for (unsigned n = 0; n < 20000 && !k && !c->nlive; n++) {
+		if (n % 32 == 8)
+			rt_cache_hurry(c, self);
 		rt_unlock(&c->lock);
 		sys(__NR_nanosleep, &ts, 0);
 		rt_lock(&c->lock);

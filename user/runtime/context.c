@@ -14,6 +14,7 @@
 #define SIGFPE 8
 #define SIGSEGV 11
 #define SEGV_MAPERR 1
+#define PF_FETCH 16		/* a page fault's error code: an instruction was fetched */
 #define BUS_ADRALN 1
 
 bool rt_context_at_boundary(struct rt_thread *t, const struct rt_ucontext *uc)
@@ -248,32 +249,52 @@ static bool fp_invalid(struct rt_thread *t, struct rt_ucontext *uc)
 	return true;
 }
 
-/*
- * INT3 in code that is not to run: at a return site rax holds where the guest returns to; else it is a boundary. The code
- * may have come back to life since, which does no harm.
- */
+static bool at_return_site(const struct rt_region *r, u64 at)
+{
+	for (unsigned n = 0; n < r->nretsite; n++)
+		if ((u64)r->hot + r->retsite[n] == at)
+			return true;
+	return false;
+}
+
+/* On from rip by look-up: at a return site of r rax holds where the guest returns to; else it is a boundary. */
+static void leave(struct rt_thread *t, const struct rt_region *r, struct rt_ucontext *uc)
+{
+	bool returns = at_return_site(r, uc->mc.rip);
+	u64 pc = uc->mc.rax;
+
+	t->stepping = 0;
+	uc->mc.eflags &= ~RT_EFLAGS_TF;
+	rt_context_to_state(t, uc);
+	if (returns) {
+		rt_flags_save(t);
+		t->a64.pc = pc;
+	}
+	rt_context_resume(t, uc);
+}
+
+/* INT3 in code that is not to run. The code may have come back to life since, which does no harm. */
 static bool invalidated(struct rt_thread *t, struct rt_ucontext *uc)
 {
-	u64 at = uc->mc.rip - 1;
-	struct rt_region tmp, *r = rt_cache_region_at(at, &tmp);
+	struct rt_region tmp, *r = rt_cache_region_at(uc->mc.rip - 1, &tmp);
 
 	if (!r)
 		return false;
-	uc->mc.rip = at;
-	t->stepping = 0;
-	uc->mc.eflags &= ~RT_EFLAGS_TF;
-	for (unsigned n = 0; n < r->nretsite; n++)
-		if ((u64)r->hot + r->retsite[n] == at) {
-			u64 pc = uc->mc.rax;
+	uc->mc.rip--;
+	leave(t, r, uc);
+	return true;
+}
 
-			rt_context_to_state(t, uc);
-			rt_flags_save(t);
-			t->a64.pc = pc;
-			rt_context_resume(t, uc);
-			return true;
-		}
-	rt_context_to_state(t, uc);
-	rt_context_resume(t, uc);
+/* Shared code that is not executable any more (retire.c). */
+static bool retired(struct rt_thread *t, u64 addr, struct rt_ucontext *uc)
+{
+	struct rt_region tmp, *r = rt_cache_region_at(uc->mc.rip, &tmp);
+
+	if (!(uc->mc.err & PF_FETCH))
+		return false;
+	if (addr != uc->mc.rip || !r || !(at_return_site(r, addr) || rt_context_at_boundary(t, uc)))
+		return rt_view_finish(addr);
+	leave(t, r, uc);
 	return true;
 }
 
@@ -283,7 +304,7 @@ bool rt_core_fault(struct rt_thread *t, int sig, const void *siginfo, struct rt_
 
 	switch (sig) {
 	case SIGSEGV:
-		if (return_stack_overflow(t, info->addr, uc))
+		if (return_stack_overflow(t, info->addr, uc) || retired(t, info->addr, uc))
 			return true;
 		/* SI_KERNEL with no address: #GP */
 		return info->code == 0x80 && tagged_address(t, uc);

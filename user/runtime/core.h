@@ -128,6 +128,8 @@ struct rt_entry *rt_cache_find(struct rt_cache *c, u64 key);
 struct rt_entry *rt_cache_find_any(struct rt_cache *c, u64 key);
 /* Copies as much of the guest's [from, to) as can be read. Returns where it ended. */
 u64 rt_cache_snapshot(u8 *buf, u64 from, u64 to);
+/* Where the first page of [from, to) begins that is not in memory, if to read it may wait for another thread; else to. */
+u64 rt_cache_present(u64 from, u64 to);
 /* A summary of n bytes. Not against an enemy: a guest can only fool itself. */
 u64 rt_cache_sum(const u8 *p, u64 n);
 int rt_cache_init(void);
@@ -146,6 +148,9 @@ void rt_region_list(struct rt_cache *c, struct rt_region *r);
 bool rt_region_unhide(struct rt_cache *c, struct rt_region *r);
 /* codemem.c. Has everybody but self, who will sync next, left what was given up at the end of epoch? */
 bool rt_cache_past_epoch(const struct rt_thread *self, u64 epoch);
+/* Has the threads sync that have not seen the epoch, soon; but self. Where they are may be shared code, which is never taken back from
+ * under them. Lock held. */
+void rt_cache_hurry(struct rt_cache *c, const struct rt_thread *self);
 /* A chunk with room for self to go on, as c->cur; may flush. 0 or -ENOMEM. */
 int rt_cache_new_chunk(struct rt_cache *c, struct rt_thread *self);
 /* t holds no host address but the one that it will be given now. Lock held. */
@@ -153,6 +158,7 @@ void rt_cache_sync(struct rt_cache *c, struct rt_thread *t);
 /* Empties a thread's jump caches. */
 void rt_forget_jumps(struct rt_thread *t);
 void *rt_cache_meta(struct rt_cache *c, size_t n);
+/* Memory of the runtime's own, whole pages. NULL: there is none. */
 void *rt_core_map(size_t len, int prot);
 void rt_core_unmap(void *p, size_t len);
 /* stale.c, for codemem.c: nothing is to run in it any more; its tables are emptied separately. */

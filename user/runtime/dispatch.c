@@ -82,7 +82,10 @@ static void lock_for(struct rt_thread *t, u64 pc)
 	struct rt_cache *c = rt.cache;
 	struct rt_view *v;
 	bool more = true;
+	u8 first;
 
+	if (unlikely(rt.code_waits) && rt_mm_exec_avail(pc))
+		rt_get_u8(&first, pc);		/* who serves it may need the lock */
 	rt_lock(&c->lock);
 	for (unsigned n = 0; more && n < 4 && !rt_cache_peek(t, pc, &v) && v; n++) {
 		rt_unlock(&c->lock);
@@ -134,14 +137,21 @@ static u64 on_lookup(void *p, u64 target)
 	struct rt_cache *c = rt.cache;
 	struct rt_view *missing;
 	struct rt_entry *e;
+	u64 host = 0;
 
+	t->a64.pc = target;
 	rt_lock(&c->lock);
 	e = rt_cache_peek(t, target, &missing);
-	/* the guest's flags are wanted by code that was reached by a call or return: what we took for dead was not */
-	if (e && e->needs_flags == CG_FLAGS_READ)
+	if (likely(e && e->needs_flags != CG_FLAGS_READ)) {
+		rt_cache_sync(c, t);
+		host = (u64)e->host;
+		remember(t, target, e->host);
+	} else if (e) {
+		/* the guest's flags are wanted by code that was reached by a call or return: what we took for dead was not */
 		rt_cache_go_strict(c);
+	}
 	rt_unlock(&c->lock);
-	return rt_go(t, target);
+	return host ? host : rt_go(t, target);
 }
 
 static u64 on_lookup_strict(void *p, u64 target)

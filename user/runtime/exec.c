@@ -32,6 +32,8 @@
 
 #define AT_EXECVE_CHECK_ 0x10000	/* Linux 6.14: may it be executed? */
 #define X_OK_ 1
+#define S_ISUID_ 04000
+#define S_ISGID_ 02000
 
 /* As Linux: what of a file is looked at, and how deep scripts may nest. */
 #define SCRIPT_LINE 256
@@ -217,8 +219,22 @@ static s64 exec_self_by_name(struct rt_thread *t, const u64 *argv, u64 envp)
 	return host_execve(t, name, argv, envp);
 }
 
-/* Executes the runtime itself. Only returns an error. */
-static s64 exec_self(struct rt_thread *t, const u64 *argv, u64 envp)
+/*
+ * The kernel starts the runtime for the guest's file: the way to it where there is no /proc, in a chroot. Our options
+ * are then the guest's arguments, and start.c knows them by the first two, but not if the file brings rights with it.
+ */
+static s64 hand_over(struct rt_thread *t, int fd, const u64 *argv, u64 envp)
+{
+	struct stat st;
+	s64 err = sys(__NR_fstat, fd, &st);
+
+	if (!err && st.st_mode & (S_ISUID_ | S_ISGID_))
+		err = -EACCES;
+	return err ? err : host_execveat(t, fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
+/* Executes the runtime itself for the guest's file fd. Only returns an error. */
+static s64 exec_self(struct rt_thread *t, int fd, const u64 *argv, u64 envp)
 {
 	s64 err;
 
@@ -230,6 +246,8 @@ static s64 exec_self(struct rt_thread *t, const u64 *argv, u64 envp)
 	/* No /proc here. */
 	if (have_self_fd())
 		return host_execveat(t, rt.self_fd, "", argv, envp, AT_EMPTY_PATH);
+	if (rt.flags & RT_FLAG_BINFMT)
+		return hand_over(t, fd, argv, envp);
 	return host_execve(t, rt.self_path, argv, envp);
 }
 
@@ -542,7 +560,7 @@ static s64 run_guest(struct exec *e)
 	err = put_arguments(e, argv + at, n);
 	if (err >= 0) {
 		sys(__NR_fcntl, e->fd, F_SETFD, 0);
-		err = exec_self(e->t, argv, e->envp);
+		err = exec_self(e->t, e->fd, argv, e->envp);
 		if (have_self_fd())
 			sys(__NR_fcntl, rt.self_fd, F_SETFD, FD_CLOEXEC);
 	}

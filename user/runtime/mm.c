@@ -7,6 +7,7 @@
  * never jumps there.
  */
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/futex.h>
 #include <linux/ipc.h>
 #include <linux/mman.h>
@@ -357,25 +358,50 @@ static bool in_guest_space(u64 addr, u64 len)
 	return len <= RT_GUEST_END && addr <= RT_GUEST_END - len;
 }
 
+/* Code of a file that the guest may be writing to: not of one that it has opened for reading, as libraries are. */
+static bool private_code(u64 prot, u64 flags, s64 fd)
+{
+	return prot & PROT_EXEC && !(flags & MAP_ANONYMOUS) && (sys(__NR_fcntl, fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+}
+
 /* Under the lock: a mapping was made at [start, end), over what was there. */
-static void note_alias(u64 start, u64 end, u64 flags, s64 fd, u64 offset)
+static void note_alias(u64 start, u64 end, u64 prot, u64 flags, s64 fd, u64 offset)
 {
 	u64 type = flags & MAP_TYPE;
 
 	if (rt_alias_any())
 		rt_alias_remove(start, end);
-	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE)
+	if (type == MAP_SHARED || type == MAP_SHARED_VALIDATE || private_code(prot, flags, fd))
 		rt_alias_add(start, end, flags & MAP_ANONYMOUS ? -1 : fd, offset);
 }
 
 void rt_mm_code_changed(u64 start, u64 end)
 {
 	rt_invalidate(start, end);
+	rt_view_changed(start);
 	if (!rt_alias_any())
 		return;
 	lock_take(&mm.lock);
 	rt_alias_invalidate(start, end);
 	lock_give(&mm.lock);
+}
+
+/*
+ * Under the lock, which is given up meanwhile: views give way to a guest that wants their place. True: nothing else of ours
+ * is there.
+ */
+static bool make_way(u64 start, u64 end)
+{
+	bool more = true;
+
+	rt_view_drop(start, end);
+	for (unsigned n = 0; more && unlikely(own(start, end)); n++) {
+		lock_give(&mm.lock);
+		more = rt_view_evict(start, end, n);
+		lock_take(&mm.lock);
+		rt_view_drop(start, end);
+	}
+	return !own(start, end);
 }
 
 static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
@@ -386,8 +412,7 @@ static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 		return -ENOMEM;
 	lock_take(&mm.lock);
 	/* Views of what is there, and those that are there themselves, go. */
-	rt_view_drop(addr, addr + len);
-	if (!(flags & MAP_FIXED_NOREPLACE) && own(addr, addr + len))
+	if (!make_way(addr, addr + len) && !(flags & MAP_FIXED_NOREPLACE))
 		ret = -ENOMEM;
 	else if (rt_place_wanted(prot, flags, fd))
 		ret = rt_place_mmap(addr, len, prot, flags, fd, offset);
@@ -404,7 +429,7 @@ static s64 map_fixed(u64 addr, u64 len, u64 prot, u64 flags, s64 fd, u64 offset)
 		} else {
 			forget(ret, ret + len);
 		}
-		note_alias(ret, ret + len, flags, fd, offset);
+		note_alias(ret, ret + len, prot, flags, fd, offset);
 	}
 	lock_give(&mm.lock);
 	return ret;
@@ -445,18 +470,22 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	if (ret >= 0 && prot & PROT_EXEC)
 		table_change(&mm.exec, ret, ret + size, true);
 	if (ret >= 0)
-		note_alias(ret, ret + size, flags, fd, offset);
+		note_alias(ret, ret + size, prot, flags, fd, offset);
 	lock_give(&mm.lock);
 	return ret;
 }
 
-/* Views give way to a guest that wants their place. True: nothing else of ours is there. */
-static bool drop_own_views(u64 addr, u64 end)
+/* To the guest, what is ours is not mapped. */
+static s64 unmap(u64 addr, u64 end)
 {
-	lock_take(&mm.lock);
-	rt_view_drop(addr, end);
-	lock_give(&mm.lock);
-	return !own(addr, end);
+	u64 from, to;
+	s64 ret = 0;
+
+	if (addr & (PAGE - 1))
+		return -EINVAL;
+	for (; !ret && rt_mm_guest_part(addr, end, &from, &to); addr = to)
+		ret = sys(__NR_munmap, from, to - from);
+	return ret;
 }
 
 s64 rt_mm_munmap(u64 addr, u64 len)
@@ -466,12 +495,10 @@ s64 rt_mm_munmap(u64 addr, u64 len)
 
 	if (!in_guest_space(addr, PAGE_UP(len)) || PAGE_UP(len) < len)
 		return -EINVAL;
-	if (unlikely(own(addr, end)) && !drop_own_views(addr, end))
-		return -EINVAL;
-	if (!has_exec(addr, end) && !rt_alias_any())
+	if (!has_exec(addr, end) && !rt_alias_any() && likely(!own(addr, end)))
 		return sys(__NR_munmap, addr, len);
 	lock_take(&mm.lock);
-	ret = sys(__NR_munmap, addr, len);
+	ret = len ? unmap(addr, end) : -EINVAL;
 	if (!ret) {
 		forget(addr, end);
 		rt_alias_remove(addr, end);
@@ -534,28 +561,32 @@ s64 rt_mm_mprotect(u64 addr, u64 len, u64 prot)
 s64 rt_mm_mremap(u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr)
 {
 	u64 old_size = PAGE_UP(old_len), new_size = PAGE_UP(new_len);
-	bool exec;
+	bool exec, fixed_over;
 	s64 ret;
 
 	if (addr & (PAGE - 1) || old_size < old_len || new_size < new_len)
 		return -EINVAL;
-	if (!in_guest_space(addr, old_size) || !in_guest_space(0, new_size))
+	if (!in_guest_space(0, new_size))
 		return -EINVAL;
+	if (!in_guest_space(addr, old_size))	/* the kernel looks for memory at addr first */
+		return own(addr, addr + PAGE) || sys(__NR_mremap, addr, PAGE, PAGE, 0, 0) == -EFAULT ? -EFAULT : -EINVAL;
 	if (own(addr, addr + MAX(old_size, 1)))
 		return -EFAULT;
 	if (flags & MREMAP_FIXED) {
 		if (!in_guest_space(new_addr, new_size))
 			return -EINVAL;
-		if (unlikely(own(new_addr, new_addr + new_size)) && !drop_own_views(new_addr, new_addr + new_size))
-			return -EINVAL;
 	} else if (!in_guest_space(new_addr, new_size)) {
 		new_addr = 0;
 	}
 	exec = has_exec(addr, addr + MAX(old_size, 1));
-	if (!exec && !(flags & MREMAP_FIXED && has_exec(new_addr, new_addr + new_size)) && !rt_alias_any())
+	fixed_over = flags & MREMAP_FIXED && (has_exec(new_addr, new_addr + new_size) || own(new_addr, new_addr + new_size));
+	if (!exec && !fixed_over && !rt_alias_any())
 		return sys(__NR_mremap, addr, old_len, new_len, flags, new_addr);
 	lock_take(&mm.lock);
-	ret = sys(__NR_mremap, addr, old_len, new_len, flags, new_addr);
+	if (fixed_over && !make_way(new_addr, new_addr + new_size))
+		ret = -EINVAL;
+	else
+		ret = sys(__NR_mremap, addr, old_len, new_len, flags, new_addr);
 	if (ret >= 0) {
 		if (new_size > old_size && old_size && rt_alias_any())
 			rt_alias_grow(addr + old_size, addr + new_size);
@@ -692,21 +723,20 @@ static u64 segment_size(s64 id)
 
 s64 rt_mm_shmat(s64 id, u64 addr, u64 flags)
 {
-	u64 size = 0;
+	u64 size = 0, at = flags & SHM_RND ? ALIGN_DOWN(addr, PAGE) : addr;
 	s64 ret;
 
 	if (addr && !in_guest_space(addr, 1))
 		return -EINVAL;
 	size = segment_size(id);
-	if (flags & SHM_REMAP) {
-		u64 at = flags & SHM_RND ? ALIGN_DOWN(addr, PAGE) : addr;
-
-		/* A segment that may be attached but not looked at could be larger than we know. */
-		if (!size || !in_guest_space(at, size) || own(at, at + size))
-			return -EINVAL;
-	}
+	/* A segment that may be attached but not looked at could be larger than we know. */
+	if (flags & SHM_REMAP && (!size || !in_guest_space(at, size)))
+		return -EINVAL;
 	lock_take(&mm.lock);
-	ret = sys(__NR_shmat, id, addr, flags);
+	if (flags & SHM_REMAP && !make_way(at, at + size))
+		ret = -EINVAL;
+	else
+		ret = sys(__NR_shmat, id, addr, flags);
 	if (ret >= 0 && size) {
 		forget(ret, ret + size);
 		note_prot(ret, ret + size, flags & SHM_EXEC ? PROT_EXEC : 0);

@@ -717,6 +717,8 @@ static void write_file(struct scratch *s, enum procfs_file f)
 	flush(s);
 }
 
+static bool maps_opened;
+
 s64 procfs_open(enum procfs_file f, s32 pid, u64 flags)
 {
 	struct scratch *s;
@@ -730,6 +732,7 @@ s64 procfs_open(enum procfs_file f, s32 pid, u64 flags)
 	fd = sys(__NR_openat, AT_FDCWD, path, flags, 0);
 	if (fd < 0 || flags & O_PATH)
 		return fd;
+	maps_opened |= f == PROCFS_MAPS || f == PROCFS_SMAPS;
 	s = scratch_new();
 	if (!s) {
 		sys(__NR_close, fd);
@@ -751,4 +754,29 @@ s64 procfs_open(enum procfs_file f, s32 pid, u64 flags)
 	}
 	scratch_free(s);
 	return fd;
+}
+
+void procfs_rewound(int fd)
+{
+	char path[40], link[32] = "";
+	enum procfs_file f;
+	s64 fresh;
+
+	if (likely(!maps_opened))
+		return;
+	proc_path(path, 0, "fd/");
+	*put_decimal(path + __builtin_strlen(path), (u32)fd) = 0;
+	if (sys(__NR_readlink, path, link, sizeof(link) - 1) < 0)
+		return;
+	if (same(link, "/memfd:self/maps (deleted)"))
+		f = PROCFS_MAPS;
+	else if (same(link, "/memfd:self/smaps (deleted)"))
+		f = PROCFS_SMAPS;
+	else
+		return;
+	fresh = procfs_open(f, 0, O_RDONLY | O_CLOEXEC);
+	if (fresh < 0)
+		return;
+	sys(__NR_dup3, fresh, fd, sys(__NR_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC ? O_CLOEXEC : 0);
+	sys(__NR_close, fresh);
 }

@@ -28,6 +28,9 @@ enum procfs_file procfs_classify(int dirfd, const char *path, s32 *pid);
 /* A new descriptor with the contents, or -errno. open_flags: only O_CLOEXEC counts. */
 s64 procfs_open(enum procfs_file f, s32 pid, u64 open_flags);
 
+/* fd is at its beginning again: where it is maps or smaps as they were, it becomes what they are now. */
+void procfs_rewound(int fd);
+
 /* Absolute path of the guest program of pid (0: ours): length or -errno; -ENOSYS if that process is none of ours. */
 s64 procfs_exe(s32 pid, char *buf, size_t size);
 

@@ -101,6 +101,7 @@ struct rt_globals {
 	s64 (*vdso_gettimeofday)(void *tv, void *tz);
 	s64 (*vdso_getcpu)(u32 *cpu, u32 *node, void *unused);
 
+	bool code_waits;		/* there is a userfaultfd: who reads the guest's code may wait for one of its other threads */
 	u32 threads_lock;
 	struct rt_thread *threads;
 	u32 nthreads;
@@ -184,6 +185,8 @@ int rt_signal_init(void);		/* host handlers for synchronous signals; inherited d
 void rt_signal_deliver(struct rt_thread *t);
 /* Raises a synchronous signal for the instruction at state.pc; t->state is complete, vectors included if vecs_in_state. */
 void rt_signal_raise(struct rt_thread *t, int sig, int code, u64 addr, bool vecs_in_state);
+/* Another thread is to leave translated code at the next boundary, if that is where it is, and sync. rt.threads_lock is held. */
+void rt_signal_nudge(const struct rt_thread *from, struct rt_thread *to);
 /*
  * The system call in t->state: nr x8, arguments x0..x5, result to x0. state.pc is already behind the SVC.
  * May change any state (rt_sigreturn, restart: pc -= 4). Returns true if pc or vectors were changed other than by

@@ -11,6 +11,7 @@
  */
 #include <asm/errno.h>
 #include <asm/unistd.h>
+#include "runtime/core.h"
 #include "runtime/mm.h"
 #include "runtime/signal.h"
 #include "runtime/sys.h"
@@ -20,6 +21,10 @@ enum { S_ILL = 4, S_TRAP = 5, S_BUS = 7, S_FPE = 8, S_SEGV = 11 };
 #define H_DFL 0ull
 #define H_IGN 1ull
 #define SI_KERNEL_ 0x80
+#define TRAP_PERF_ 6
+/* What makes a thread sync: a signal that never is blocked, and that guests hardly send. */
+#define NUDGE_SIGNAL S_ILL
+#define SI_NUDGE (-0x6467)
 #define SIG_BLOCK_ 0
 #define SIG_UNBLOCK_ 1
 #define SIG_SETMASK_ 2
@@ -209,21 +214,26 @@ static void reset_action(struct rt_thread *t, int sig)
 
 /*
  * The kernel does the default action best: with its default disposition, unblocked and sent again to this thread. Comes
- * back if the action was to stop and continue, or to ignore.
+ * back if the action was to stop and continue, or to ignore: as init of a namespace ignores whatever it is sent and has no
+ * handler for. A fault is its end all the same.
  */
 void rt_signal_default(struct rt_thread *t, const struct rt_siginfo *info)
 {
 	u64 bit = RT_SIGBIT(info->signo), old;
 	s64 pid = sys(__NR_getpid), tid = sys(__NR_gettid);
 
-	(void)t;
 	if (is_sync(info->signo))
 		host_disposition(info->signo, H_DFL, 0);
 	if (sys(__NR_rt_tgsigqueueinfo, pid, tid, info->signo, info) < 0)
 		sys(__NR_tgkill, pid, tid, info->signo);
 	sys(__NR_rt_sigprocmask, SIG_UNBLOCK_, &bit, &old, sizeof(bit));
-	if (is_sync(info->signo))	/* init of a namespace cannot be killed so */
-		sys(__NR_exit_group, 128 + info->signo);
+	if (is_sync(info->signo)) {
+		struct a64_sigaction act = action(t, info->signo);
+
+		if (info->code > 0)
+			sys(__NR_exit_group, 128 + info->signo);
+		mirror(info->signo, &act);
+	}
 	sys(__NR_rt_sigprocmask, SIG_SETMASK_, &old, 0, sizeof(old));
 }
 
@@ -429,6 +439,25 @@ static void async_signal(struct rt_thread *t, int sig, const struct rt_siginfo *
 	attend(t, uc);
 }
 
+/* Others wait for this thread to sync (codemem.c). */
+static bool behind(const struct rt_thread *t)
+{
+	return t->epoch != __atomic_load_n(&rt.cache->epoch, __ATOMIC_RELAXED);
+}
+
+static bool is_nudge(int sig, const struct rt_siginfo *info)
+{
+	return unlikely(sig == NUDGE_SIGNAL && info->code == SI_NUDGE && info->value == (u64)&rt.cache);
+}
+
+void rt_signal_nudge(const struct rt_thread *from, struct rt_thread *to)
+{
+	struct rt_siginfo info = { .signo = NUDGE_SIGNAL, .code = SI_NUDGE, .value = (u64)&rt.cache };
+
+	if (!((RT_LX(from)->flags | RT_LX(to)->flags) & RT_LX_OWN_GROUP))
+		sys(__NR_rt_tgsigqueueinfo, sys(__NR_getpid), to->tid, NUDGE_SIGNAL, &info);
+}
+
 static void internal_error(struct rt_thread *t, int sig, const struct rt_siginfo *info, struct rt_ucontext *uc)
 {
 	rt_msg("internal error: signal %d, code %d, address %lx, at %lx, guest pc %lx", sig, info->code, info->addr,
@@ -443,7 +472,7 @@ static void sync_signal(struct rt_thread *t, int sig, const struct rt_siginfo *i
 
 	/* INT3 while stepping is for rt_core_fault: it has the code of the kernel's own */
 	if (sig == S_TRAP && t->stepping && info->code != SI_KERNEL_) {
-		if (t->sig_pending)
+		if (t->sig_pending || behind(t))
 			attend(t, uc);
 		else
 			stop_stepping(t, uc);
@@ -467,6 +496,12 @@ static void sync_signal(struct rt_thread *t, int sig, const struct rt_siginfo *i
 	uc->mc.rip = fixup;
 }
 
+/* perf's breakpoints tell of what was done already, anywhere in the code of an instruction. */
+static bool is_fault(int sig, const struct rt_siginfo *info)
+{
+	return is_sync(sig) && info->code > 0 && !(sig == S_TRAP && info->code == TRAP_PERF_);
+}
+
 /*
  * A fault has a positive code. A guest may also send itself a signal with such a code (a crash reporter passing on what it
  * got): then the host's pc is behind a system call instruction.
@@ -480,7 +515,12 @@ static void host_handler(int sig, struct rt_siginfo *info, struct rt_ucontext *u
 		RT_LX(t)->trace.flags = 0;
 		return;
 	}
-	if (is_sync(sig) && info->code > 0 && uc->mc.rip != (u64)rt_safe_syscall_insn + 2)
+	if (is_nudge(sig, info)) {
+		if (behind(t) && (rt_pc_in_code(uc->mc.rip) || rt_pc_entering(uc->mc.rip)))
+			attend(t, uc);
+		return;
+	}
+	if (is_fault(sig, info) && uc->mc.rip != (u64)rt_safe_syscall_insn + 2)
 		sync_signal(t, sig, info, uc);
 	else
 		async_signal(t, sig, info, uc);
@@ -544,6 +584,21 @@ void rt_signal_release(struct rt_thread *t)
 		return;
 	rt_mm_unreserve((u64)s, (u64)s + ALIGN_UP(sizeof(*s), 4096));
 	sys(__NR_munmap, s, sizeof(*s));
+}
+
+/* Not left to the host's clone3, which would take the handlers away that the runtime itself needs. */
+void rt_signal_clear(struct rt_thread *t)
+{
+	struct rt_sig *s = RT_LX(t)->sig;
+
+	for (int sig = 1; sig <= RT_NSIG; sig++) {
+		struct a64_sigaction *act = &s->act[sig - 1];
+
+		if (act->handler <= H_IGN && !act->flags)
+			continue;
+		*act = (struct a64_sigaction){ .handler = act->handler == H_IGN ? H_IGN : H_DFL };
+		mirror(sig, act);
+	}
 }
 
 void rt_signal_after_fork(struct rt_thread *t)

@@ -47,7 +47,7 @@ struct rt_linux {
 	u32 flags;			/* RT_LX_* */
 	u32 seccomp_mode;
 	u32 sync_sent;			/* the queue of sent synchronous signals was ever used */
-	u32 pad;
+	u32 no_new_privs;		/* to be set at the next system call (sys_seccomp.c) */
 	struct rt_trace trace;
 	struct rt_ucontext *uc;		/* in a host handler that delivers: its context, which holds the host's mask */
 };
@@ -57,6 +57,7 @@ _Static_assert(sizeof(struct rt_linux) <= sizeof(((struct rt_thread *)0)->linux_
 #define RT_LX_OWN_GROUP 1u		/* shares memory, but is a process of its own */
 #define RT_LX_VFORK 2u			/* the parent waits, and frees the thread block */
 #define RT_LX_HAS_THREADS 4u
+#define RT_LX_CLEAR_SIGHAND 8u		/* begins with no handler */
 
 #define RT_ERESTARTSYS 512		/* of rt_safe_syscall: not done; set pc back */
 
@@ -95,6 +96,8 @@ void rt_signal_after_exec(struct rt_thread *t);
 /* For clone: the child's share of the dispositions; and at a thread's end. */
 int rt_signal_clone(struct rt_thread *t, struct rt_thread *child, bool share);
 void rt_signal_release(struct rt_thread *t);
+/* CLONE_CLEAR_SIGHAND, in the child, with signals held: what has a handler gets its default action. */
+void rt_signal_clear(struct rt_thread *t);
 /* In the child of fork. */
 void rt_signal_after_fork(struct rt_thread *t);
 

@@ -201,7 +201,8 @@ bool rt_region_unhide(struct rt_cache *c, struct rt_region *r)
 
 	if (rt_mm_exec_avail(r->pc_lo) < len)
 		return false;		/* some of it; the rest may come back */
-	if (rt_cache_snapshot(c->snap, r->pc_lo, r->pc_hi) != r->pc_hi || rt_cache_sum(c->snap, len) != r->sum) {
+	if (rt_cache_present(r->pc_lo, r->pc_hi) != r->pc_hi ||
+	    rt_cache_snapshot(c->snap, r->pc_lo, r->pc_hi) != r->pc_hi || rt_cache_sum(c->snap, len) != r->sum) {
 		rt_region_kill(c, r);
 		return false;
 	}

@@ -13,6 +13,7 @@
  *            "--server=<hex>" what the parent knows of servers (client.c);
  * - by binfmt_misc with flags P and O: AT_FLAGS has bit 0 set, AT_EXECFD is the program, and argv =
  *	<runtime> <program> <argv[0]> <argv[1]>...
+ *   where the execve of a guest finds no /proc: <runtime> <program>, then what comes "by ourselves" (AT_EXECFD is closed);
  * - by the kernel module: that bit is not set, AT_EXECFD is a session (session.h), and everything else is the guest's own.
  *
  * Every system call here is paid by every process: there should be few.
@@ -21,6 +22,7 @@
 #include <linux/elf.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <asm/stat.h>
 
 #include "codegen/host.h"
 #include "runtime/client.h"
@@ -220,11 +222,12 @@ static void take_program(struct start *s, u64 n)
 	}
 }
 
-static void parse_run(struct start *s)
+/* The options begin at argv[first]. handed: the kernel has given us the program, too; the environment says below which root. */
+static void parse_run(struct start *s, u64 first, bool handed)
 {
 	u64 *argv = s->stack.argv, i;
 
-	for (i = 2; i < s->stack.argc; i++) {
+	for (i = first; i < s->stack.argc; i++) {
 		const char *arg = (const char *)argv[i], *v;
 
 		if (arg[0] == '-' && arg[1] == '-' && !arg[2])
@@ -232,7 +235,7 @@ static void parse_run(struct start *s)
 		if ((v = after(arg, "--flags=")))
 			rt.flags = (u32)parse_number(v, 16) & (RT_FLAG_STRACE | RT_FLAG_LOAD_ONLY | RT_FLAG_TRACE | RT_FLAG_REGION);
 		else if ((v = after(arg, "--root=")))
-			set_root(v);
+			set_root(handed ? s->env_root : v);
 		else if ((v = after(arg, "--execfd=")))
 			s->program.fd = (int)parse_number(v, 10);
 		else if ((v = after(arg, "--selffd=")))
@@ -253,6 +256,29 @@ static void parse_run(struct start *s)
 	take_program(s, i + 1);
 }
 
+/* Is what binfmt_misc gave as the program's arguments ours? Never if it brings rights that who started it lacks. */
+static bool is_handed_over(const struct start *s)
+{
+	const u64 *argv = s->stack.argv;
+
+	return unlikely(s->stack.argc > 4 && after((const char *)argv[3], "--run")) &&
+	       after((const char *)argv[2], "dragoman-rt") && !s->aux[AT_SECURE];
+}
+
+/* The same file is open twice: the descriptor that exec has kept is the one with a name for --keep. */
+static void take_over(struct start *s)
+{
+	struct stat given, kept;
+	int fd = s->program.fd;
+
+	parse_run(s, 4, true);
+	rt.flags |= RT_FLAG_BINFMT;
+	if (sys(__NR_fstat, fd, &given) || sys(__NR_fstat, s->program.fd, &kept) || given.st_dev != kept.st_dev ||
+	    given.st_ino != kept.st_ino)
+		usage();
+	sys(__NR_close, fd);
+}
+
 static void parse_command_line(struct start *s)
 {
 	s->program.fd = s->seccomp_fd = -1;
@@ -261,6 +287,10 @@ static void parse_command_line(struct start *s)
 	if (s->aux[AT_EXECFD] != ~0ull && s->aux[AT_FLAGS] & AT_FLAGS_PRESERVE_ARGV0) {
 		rt.flags |= RT_FLAG_BINFMT;
 		s->program.fd = (int)s->aux[AT_EXECFD];
+		if (is_handed_over(s)) {
+			take_over(s);
+			return;
+		}
 		if (!s->aux[AT_SECURE])
 			set_root(s->env_root);
 		take_program(s, 1);
@@ -270,7 +300,7 @@ static void parse_command_line(struct start *s)
 		if (!s->aux[AT_SECURE])
 			set_root(s->env_root);
 	} else if (s->stack.argc > 2 && after((const char *)s->stack.argv[1], "--run")) {
-		parse_run(s);
+		parse_run(s, 2, false);
 		/* traces are to be comparable */
 		if (rt.flags & RT_FLAG_TRACE && s->aux[AT_RANDOM])
 			__builtin_memset((void *)s->aux[AT_RANDOM], 0, 16);

@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include "runtime/client.h"
 #include "runtime/exec.h"
+#include "runtime/procfs.h"
 #include "runtime/session.h"
 #include "runtime/sys.h"
 #include "runtime/syscall.h"
@@ -114,6 +115,16 @@ static __attribute__((noinline)) s64 readlink_special(struct rt_thread *t, const
 	if (len > 0 && rt_copy_to_user(a[2], target, (size_t)len))
 		return -EFAULT;
 	return len;
+}
+
+/* The kernel's maps are made when they are read, ours when they are opened. */
+RT_SYS_HANDLER(lseek)
+{
+	s64 ret = rt_host_call(t, __NR_lseek, a);
+
+	if (!ret && !a[1] && !(u32)a[2] /* SEEK_SET */)
+		procfs_rewound((int)a[0]);
+	return ret;
 }
 
 RT_SYS_HANDLER(readlinkat)

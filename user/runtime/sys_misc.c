@@ -138,6 +138,12 @@ RT_SYS_HANDLER(shmdt)
 	return rt_mm_shmdt(a[0]);
 }
 
+RT_SYS_HANDLER(userfaultfd)
+{
+	__atomic_store_n(&rt.code_waits, true, __ATOMIC_RELEASE);
+	return rt_host_call(t, __NR_userfaultfd, a);
+}
+
 /* A machine without protection keys: what the kernel says there. */
 RT_SYS_HANDLER(pkey_mprotect)
 {

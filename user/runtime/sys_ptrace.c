@@ -7,7 +7,7 @@
  * alone, and their registers, of another machine, are refused.
  *
  * What is not there: a tracee that was stopped in translated code (by an attach, an interrupt or an asynchronous signal) shows
- * the registers that it had at its last entry to the runtime; hardware breakpoints; PTRACE_SYSEMU.
+ * the registers that it had at its last entry to the runtime; hardware breakpoints; PTRACE_SYSEMU, PTRACE_SET_SYSCALL_INFO.
  */
 #include <asm/stat.h>
 #include <linux/auxvec.h>
@@ -22,6 +22,7 @@
 #include "runtime/view.h"
 
 #define SIGTRAP_ 5
+#define SIGSYS_ 31
 #define TRAP_TRACE_ 2
 #define HOST_RIP (16 * 8)		/* in struct user_regs_struct */
 #define HOST_RSP (19 * 8)
@@ -81,6 +82,19 @@ static bool at_breakpoint(s64 pid)
 	return !peek_user(pid, HOST_RIP, &rip) && !peek(pid, rip - 1, &w) && (u8)w == 0xcc;
 }
 
+/* A thread that has not run yet has its maker's %gs, but its own block on its stack (clone_shared). */
+static bool find_own_block(struct tracee *v)
+{
+	u64 sp, block, self;
+
+	if (peek_user(v->pid, HOST_RSP, &sp) || peek(v->pid, sp, &block) || block == v->block ||
+	    peek(v->pid, block + offsetof(struct rt_thread, self), &self) || self != block ||
+	    move_words(v->pid, block + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), false))
+		return false;
+	v->block = block;
+	return true;
+}
+
 static bool find_tracee(s64 pid, struct tracee *v)
 {
 	u64 gs, self, back;
@@ -94,6 +108,8 @@ static bool find_tracee(s64 pid, struct tracee *v)
 	if (move_words(pid, self + TRACE_AT, (u64 *)&v->tr, sizeof(v->tr), false))
 		return false;
 	v->new_born = v->tr.owner && v->tr.owner != pid && !sys(__NR_kcmp, pid, v->tr.owner, 1 /* KCMP_VM */, 0, 0);
+	if (v->new_born && find_own_block(v))
+		v->new_born = false;
 	v->later = v->tr.kind && !v->new_born && !at_breakpoint(pid) ? v->tr.kind : 0;
 	if (v->new_born || v->later)
 		v->tr.kind = 0;
@@ -228,17 +244,23 @@ static s64 siginfo(struct tracee *v, u64 dst)
 		info.code = (s32)trap_signal();
 	else if (v->tr.kind == RT_STOP_EXEC)
 		info.code = SIGTRAP_ | PTRACE_EVENT_EXEC << 8;
+	else if (v->tr.kind == RT_STOP_SECCOMP)
+		info.code = SIGTRAP_ | PTRACE_EVENT_SECCOMP << 8;
 	if (err)
 		return err;
+	if (v->tr.kind != RT_STOP_SIGNAL) {
+		info.pid = (s32)v->pid;
+		info.uid = (u32)sys(__NR_getuid);
+	}
 	return rt_copy_to_user(dst, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-/* struct ptrace_syscall_info, without the part for seccomp. */
+/* struct ptrace_syscall_info */
 struct syscall_info {
 	u8 op, pad[3];
 	u32 arch;
 	u64 pc, sp;
-	u64 word[7];			/* entry: number, arguments; exit: result, is it an error? */
+	u64 word[8];			/* entry, seccomp: number, arguments, the filter's data; exit: result, is it an error? */
 };
 
 static s64 syscall_info(struct tracee *v, u64 size, u64 dst)
@@ -252,12 +274,17 @@ static s64 syscall_info(struct tracee *v, u64 size, u64 dst)
 		return err;
 	info.pc = r.general.pc;
 	info.sp = r.general.x[31];
-	if (v->tr.kind == RT_STOP_ENTRY) {
+	if (v->tr.kind == RT_STOP_ENTRY || v->tr.kind == RT_STOP_SECCOMP) {
 		info.op = PTRACE_SYSCALL_INFO_ENTRY;
 		info.word[0] = (u64)v->tr.nr;
 		for (unsigned i = 0; i < 6; i++)
 			info.word[i + 1] = r.general.x[i];
 		len += 7 * 8;
+		if (v->tr.kind == RT_STOP_SECCOMP) {
+			info.op = PTRACE_SYSCALL_INFO_SECCOMP;
+			info.word[7] = v->tr.info;
+			len += 4;
+		}
 	} else if (v->tr.kind == RT_STOP_EXIT) {
 		info.op = PTRACE_SYSCALL_INFO_EXIT;
 		info.word[0] = r.general.x[0];
@@ -273,9 +300,9 @@ static s64 resume(struct tracee *v, u32 request, u64 sig)
 {
 	bool to_us = v->tr.kind == RT_STOP_SIGNAL;
 
-	v->tr.flags &= ~(RT_TRACE_SYSCALLS | RT_TRACE_STEP | RT_TRACE_ON);
+	v->tr.flags &= ~(RT_TRACE_SYSCALLS | RT_TRACE_STEP | RT_TRACE_ON | RT_TRACE_SECCOMP);
 	if (request != PTRACE_DETACH)
-		v->tr.flags |= RT_TRACE_ON;
+		v->tr.flags |= RT_TRACE_ON | (options & PTRACE_O_TRACESECCOMP ? RT_TRACE_SECCOMP : 0);
 	if (request == PTRACE_SYSCALL)
 		v->tr.flags |= RT_TRACE_SYSCALLS;
 	if (request == PTRACE_SINGLESTEP)
@@ -287,9 +314,31 @@ static s64 resume(struct tracee *v, u32 request, u64 sig)
 	v->tr.owner = request == PTRACE_DETACH ? 0 : (s32)v->pid;
 	/* A signal may stop it again before it runs, and is another stop. */
 	v->tr.kind = 0;
-	/* A new-born thread inherits its maker's flags. */
 	put_trace(v);
 	return sys(__NR_ptrace, request == PTRACE_DETACH ? PTRACE_DETACH : PTRACE_CONT, v->pid, 0, to_us ? 0 : sig);
+}
+
+static s64 event_message(struct rt_thread *t, struct tracee *v, u64 *a)
+{
+	u64 msg;
+
+	switch (v->tr.kind) {
+	case RT_STOP_ENTRY:
+		msg = PTRACE_EVENTMSG_SYSCALL_ENTRY;
+		break;
+	case RT_STOP_EXIT:
+		msg = PTRACE_EVENTMSG_SYSCALL_EXIT;
+		break;
+	case RT_STOP_EXEC:
+		msg = (u64)v->pid;
+		break;
+	case RT_STOP_SECCOMP:
+		msg = v->tr.info;
+		break;
+	default:
+		return rt_host_call(t, __NR_ptrace, a);
+	}
+	return rt_put_u64(a[3], msg) ? -EFAULT : 0;
 }
 
 static s64 on_tracee(struct rt_thread *t, struct tracee *v, u64 *a)
@@ -310,9 +359,7 @@ static s64 on_tracee(struct rt_thread *t, struct tracee *v, u64 *a)
 	case PTRACE_SETSIGINFO:
 		return v->tr.kind ? 0 : rt_host_call(t, __NR_ptrace, a);
 	case PTRACE_GETEVENTMSG:
-		if (v->tr.kind == RT_STOP_EXEC)
-			return rt_put_u64(a[3], (u64)v->pid) ? -EFAULT : 0;
-		return rt_host_call(t, __NR_ptrace, a);
+		return event_message(t, v, a);
 	case PTRACE_POKETEXT:
 	case PTRACE_POKEDATA:
 		mark(v, RT_TRACE_POKED);
@@ -408,6 +455,8 @@ static u32 stop_status(struct tracee *v)
 		return (u32)signo & 0x7f;
 	case RT_STOP_EXEC:
 		return SIGTRAP_ | PTRACE_EVENT_EXEC << 8;
+	case RT_STOP_SECCOMP:
+		return SIGTRAP_ | PTRACE_EVENT_SECCOMP << 8;
 	}
 	return SIGTRAP_;
 }
@@ -424,8 +473,14 @@ static bool show_stop(s64 pid, u32 *what)
 		sys(__NR_ptrace, PTRACE_CONT, pid, 0, 0);
 		return false;
 	}
-	if (event || sig > 31 || !(RT_SYNC_SIGNALS & RT_SIGBIT(sig)) || !find_tracee(pid, &v))
+	if (event || sig > 31 || !((RT_SYNC_SIGNALS | RT_SIGBIT(SIGSYS_)) & RT_SIGBIT(sig)) || !find_tracee(pid, &v))
 		return true;
+	if (sig == SIGSYS_) {
+		if (!(v.tr.flags & RT_TRACE_KILLED))
+			return true;
+		sys(__NR_ptrace, PTRACE_CONT, pid, 0, sig);
+		return false;
+	}
 	if (v.tr.kind) {
 		*what = stop_status(&v);
 		return true;

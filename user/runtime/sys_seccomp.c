@@ -3,6 +3,7 @@
  * seccomp for the guest: its filters speak of the guest's call numbers and architecture, so the host cannot run them. They are
  * kept here, as classic BPF programs that are checked once and interpreted at each system call of the thread.
  * A filter binds the guest only: the runtime's own host calls are not filtered.
+ * Not there: listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER is -EINVAL, as in kernels before 5.0).
  */
 #include <asm/unistd.h>
 #include <linux/capability.h>
@@ -17,6 +18,7 @@
 #define SIGSYS_ 31
 #define SIGKILL_ 9
 #define SYS_SECCOMP_ 1
+#define MAX_INSNS (256 * 1024 / sizeof(struct sock_filter))	/* of all filters of a thread: the kernel's MAX_INSNS_PER_PATH */
 
 struct rt_filter {
 	struct rt_filter *prev;
@@ -206,6 +208,7 @@ static void kill_by(struct rt_thread *t, int sig)
 
 	if (sig != SIGKILL_)
 		rt_signal_action(t, sig, &act, &old);
+	RT_LX(t)->trace.flags |= RT_TRACE_KILLED;
 	rt_signal_default(t, &info);
 	sys(__NR_exit_group, 128 + sig);
 }
@@ -224,19 +227,57 @@ static bool strict_allows(u64 nr)
 	return nr == 63 /* read */ || nr == 64 /* write */ || nr == 93 /* exit */ || nr == 139 /* rt_sigreturn */;
 }
 
-bool rt_seccomp_check(struct rt_thread *t, u64 nr, const u64 *a, s64 *ret)
+static u32 ask_filters(struct rt_thread *t, u64 nr, const u64 *a)
 {
 	struct seccomp_data d = { .nr = (int)nr, .arch = A64_AUDIT_ARCH, .instruction_pointer = RT_STATE(t)->pc };
+
+	for (unsigned i = 0; i < 6; i++)
+		d.args[i] = a[i];
+	return run_all(RT_LX(t)->filter, &d);
+}
+
+/*
+ * SECCOMP_RET_TRACE: the tracer may change the call, which the filters see again then, and *result is of the new one; it is not
+ * asked a second time. False: there is no call, but *ret.
+ */
+static bool ask_tracer(struct rt_thread *t, u32 *result, u64 *nr, u64 *a, s64 *ret)
+{
+	*ret = -ENOSYS;
+	if (!rt_trace_seccomp(t, *result & SECCOMP_RET_DATA))
+		return false;
+	*nr = (u64)RT_LX(t)->trace.nr;
+	*ret = (s64)RT_STATE(t)->x[0];
+	if ((s64)*nr < 0)
+		return false;
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = RT_STATE(t)->x[i];
+	*result = ask_filters(t, *nr, a);
+	if ((*result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE)
+		*result = SECCOMP_RET_ALLOW;
+	return true;
+}
+
+/* A thread that installed a filter for all gave them its no_new_privs too, which each can only set for itself. */
+static void take_no_new_privs(struct rt_thread *t)
+{
+	if (__atomic_exchange_n(&RT_LX(t)->no_new_privs, 0, __ATOMIC_ACQUIRE))
+		sys(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+bool rt_seccomp_check(struct rt_thread *t, u64 *nr, u64 *a, s64 *ret)
+{
 	u32 result;
 
 	if (RT_LX(t)->seccomp_mode == SECCOMP_MODE_STRICT) {
-		if (strict_allows(nr))
+		if (strict_allows(*nr))
 			return false;
 		kill_by(t, SIGKILL_);
 	}
-	for (unsigned i = 0; i < 6; i++)
-		d.args[i] = a[i];
-	result = run_all(RT_LX(t)->filter, &d);
+	if (unlikely(RT_LX(t)->no_new_privs))
+		take_no_new_privs(t);
+	result = ask_filters(t, *nr, a);
+	if ((result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE && !ask_tracer(t, &result, nr, a, ret))
+		return true;
 	switch (result & SECCOMP_RET_ACTION_FULL) {
 	case SECCOMP_RET_ALLOW:
 	case SECCOMP_RET_LOG:
@@ -245,10 +286,9 @@ bool rt_seccomp_check(struct rt_thread *t, u64 nr, const u64 *a, s64 *ret)
 		*ret = -(s64)MIN(result & SECCOMP_RET_DATA, 4095u);
 		return true;
 	case SECCOMP_RET_TRAP:
-		*ret = trap(t, nr, result & SECCOMP_RET_DATA);
+		*ret = trap(t, *nr, result & SECCOMP_RET_DATA);
 		return true;
-	case SECCOMP_RET_TRACE:		/* nobody traces, or listens */
-	case SECCOMP_RET_USER_NOTIF:
+	case SECCOMP_RET_USER_NOTIF:	/* nobody listens */
 		*ret = -ENOSYS;
 		return true;
 	case SECCOMP_RET_KILL_THREAD:
@@ -276,11 +316,13 @@ static bool may_filter(void)
 }
 
 /* What the thread had before is an ancestor of f, and stays with it. */
-static void adopt(struct rt_thread *o, struct rt_filter *f)
+static void adopt(struct rt_thread *o, struct rt_filter *f, bool no_new_privs)
 {
 	struct rt_filter *old = RT_LX(o)->filter;
 
 	__atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
+	if (no_new_privs)
+		__atomic_store_n(&RT_LX(o)->no_new_privs, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&RT_LX(o)->filter, f, __ATOMIC_RELEASE);
 	__atomic_store_n(&RT_LX(o)->seccomp_mode, SECCOMP_MODE_FILTER, __ATOMIC_RELEASE);
 	filter_put(old);
@@ -312,6 +354,7 @@ static void push_filter(struct rt_thread *t, struct rt_filter *f)
 /* All threads get t's filters, or none does. The threads do not look at theirs under a lock: a chain is complete before it is seen. */
 static s64 install_all(struct rt_thread *t, struct rt_filter *f, u32 flags)
 {
+	bool no_new_privs = sys(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	struct rt_thread *refuses;
 
 	rt_lock(&rt.threads_lock);
@@ -320,13 +363,23 @@ static s64 install_all(struct rt_thread *t, struct rt_filter *f, u32 flags)
 		push_filter(t, f);
 		for (struct rt_thread *o = rt.threads; o; o = o->next)
 			if (o != t && !o->exiting)
-				adopt(o, f);
+				adopt(o, f, no_new_privs);
 	}
 	rt_unlock(&rt.threads_lock);
 	if (!refuses)
 		return 0;
 	filter_put(f);
 	return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : refuses->tid;
+}
+
+/* In instructions; the kernel counts four more for each filter. */
+static u32 chain_length(const struct rt_filter *f)
+{
+	u32 n = 0;
+
+	for (; f; f = f->prev)
+		n += f->len + 4;
+	return n;
 }
 
 static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
@@ -345,7 +398,7 @@ static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
 		return -EINVAL;
 	if (!may_filter())
 		return -EACCES;
-	f = filter_alloc(len);
+	f = chain_length(RT_LX(t)->filter) + len > MAX_INSNS ? NULL : filter_alloc(len);
 	if (!f)
 		return -ENOMEM;
 	if (rt_copy_from_user(f->insn, insns, len * sizeof(f->insn[0]))) {

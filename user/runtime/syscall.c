@@ -60,12 +60,20 @@ s64 rt_sys_pass(struct rt_thread *t, const struct rt_sysent *e, u64 *a)
 
 #define GUEST_NR_RSEQ 293		/* asm-generic/unistd.h */
 
+static inline const struct rt_sysent *entry_of(u64 nr)
+{
+	return nr < RT_SYS_MAX ? &rt_sys_table[nr] : &rt_sys_table[RT_SYS_NONE];
+}
+
 static inline s64 do_call(struct rt_thread *t, const struct rt_sysent *e, u64 nr, u64 *a)
 {
 	s64 ret;
 
-	if (unlikely(RT_LX(t)->seccomp_mode) && rt_seccomp_check(t, nr, a, &ret))
-		return ret;
+	if (unlikely(RT_LX(t)->seccomp_mode)) {
+		if (rt_seccomp_check(t, &nr, a, &ret))
+			return ret;
+		e = entry_of(nr);	/* a tracer may want another call */
+	}
 	if (likely(e->action == RT_SYS_PASS))
 		return rt_sys_pass(t, e, a);
 	if (e->action == RT_SYS_ENOSYS) {
@@ -87,7 +95,7 @@ static __attribute__((noinline)) bool traced_syscall(struct rt_thread *t)
 	u64 a[6], x0 = s->x[0], pc;
 
 	__builtin_memcpy(a, s->x, sizeof(a));
-	ret = nr == -1 ? (s64)x0 : do_call(t, nr >= 0 && nr < RT_SYS_MAX ? &rt_sys_table[nr] : &rt_sys_table[RT_SYS_NONE], nr, a);
+	ret = nr == -1 ? (s64)x0 : do_call(t, entry_of((u64)nr), (u64)nr, a);
 	pc = s->pc;
 	if (ret != RT_SYS_STATE_SET)
 		s->x[0] = (u64)ret;
@@ -113,7 +121,7 @@ bool rt_syscall(struct rt_thread *t)
 {
 	struct a64_state *s = RT_STATE(t);
 	u64 nr = s->x[8], a[6];
-	const struct rt_sysent *e = nr < RT_SYS_MAX ? &rt_sys_table[nr] : &rt_sys_table[RT_SYS_NONE];
+	const struct rt_sysent *e = entry_of(nr);
 	s64 ret;
 
 	if (unlikely(RT_LX(t)->trace.flags))

@@ -73,7 +73,7 @@ void rt_sys_path(struct rt_thread *t, s64 dirfd, u64 *path, unsigned flags, char
  * sys_seccomp.c. check: true: the call is not to be made, *ret is its result (or RT_SYS_STATE_SET). Filters are inherited by
  * clone; export writes them to a memfd (-1: there are none) and import reads them in a new program.
  */
-bool rt_seccomp_check(struct rt_thread *t, u64 nr, const u64 *a, s64 *ret);
+bool rt_seccomp_check(struct rt_thread *t, u64 *nr, u64 *a, s64 *ret);
 s64 rt_seccomp_prctl(struct rt_thread *t, u64 mode, u64 args);
 void rt_seccomp_clone(struct rt_thread *t, struct rt_thread *child);
 void rt_seccomp_release(struct rt_thread *t);

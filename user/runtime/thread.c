@@ -25,6 +25,7 @@
 #define C_PARENT_SETTID 0x100000ull
 #define C_CHILD_CLEARTID 0x200000ull
 #define C_CHILD_SETTID 0x1000000ull
+#define C_CLEAR_SIGHAND 0x100000000ull
 
 /* clone3's argument (uapi linux/sched.h), as far as it is known; the size says how much is there. */
 struct clone_args_known {
@@ -52,13 +53,16 @@ static void give_registers(struct a64_state *s, const struct clone_request *r)
 	s->excl_size = 0;
 }
 
-/* The host's call, on a stack that begins at top. TLS is a guest register, and the host's threads have none. */
+/*
+ * The host's call, on a stack that begins at top. TLS is a guest register, and the host's threads have none. Handlers are
+ * cleared by the child itself.
+ */
 static s64 host_clone(struct clone_request *r, u64 top)
 {
 	if (!r->args)
 		return rt_clone_thread(__NR_clone, (r->flags & ~C_SETTLS) | r->exit_signal, top, r->parent_tid,
 				       r->child_tid, 0);
-	r->args->flags &= ~C_SETTLS;
+	r->args->flags &= ~(C_SETTLS | C_CLEAR_SIGHAND);
 	r->args->tls = 0;
 	r->args->stack = top - 4096;
 	r->args->stack_size = 4096;
@@ -70,7 +74,7 @@ static s64 host_fork(struct clone_request *r)
 {
 	if (!r->args)
 		return sys(__NR_clone, (r->flags & ~C_SETTLS) | r->exit_signal, 0, r->parent_tid, r->child_tid, 0);
-	r->args->flags &= ~C_SETTLS;
+	r->args->flags &= ~(C_SETTLS | C_CLEAR_SIGHAND);
 	r->args->tls = r->args->stack = r->args->stack_size = 0;
 	return sys(__NR_clone3, r->args, r->args_size);
 }
@@ -81,6 +85,8 @@ void rt_thread_child(struct rt_thread *t)
 {
 	rt_thread_install(t);
 	t->tid = (s32)sys(__NR_gettid);
+	if (RT_LX(t)->flags & RT_LX_CLEAR_SIGHAND)
+		rt_signal_clear(t);
 	rt_signal_unhold(t);
 	rt_thread_run(t);
 }
@@ -99,13 +105,14 @@ static struct rt_thread *new_thread(struct rt_thread *t, const struct clone_requ
 	child->altstack.flags = RT_SS_DISABLE;
 	if (r->flags & C_VFORK)		/* as in the kernel: the alternate stack is inherited then */
 		child->altstack = t->altstack;
-	RT_LX(child)->flags = (r->flags & C_THREAD ? 0 : RT_LX_OWN_GROUP) | (r->flags & C_VFORK ? RT_LX_VFORK : 0);
+	RT_LX(child)->flags = (r->flags & C_THREAD ? 0 : RT_LX_OWN_GROUP) | (r->flags & C_VFORK ? RT_LX_VFORK : 0) |
+		(r->flags & C_CLEAR_SIGHAND ? RT_LX_CLEAR_SIGHAND : 0);
 	if (rt_signal_clone(t, child, r->flags & C_SIGHAND)) {
 		rt_thread_free(child);
 		return NULL;
 	}
 	rt_seccomp_clone(t, child);
-	RT_LX(child)->trace.flags = RT_LX(t)->trace.flags & (RT_TRACE_ON | RT_TRACE_SYSCALLS);
+	RT_LX(child)->trace.flags = RT_LX(t)->trace.flags & (RT_TRACE_ON | RT_TRACE_SYSCALLS | RT_TRACE_SECCOMP);
 	return child;
 }
 
@@ -167,6 +174,8 @@ static s64 clone_copy(struct rt_thread *t, struct clone_request *r)
 	ret = host_fork(r);
 	if (!ret) {
 		child_of_fork(t);
+		if (r->flags & C_CLEAR_SIGHAND)
+			rt_signal_clear(t);
 		give_registers(RT_STATE(t), r);
 		return 0;
 	}
@@ -214,6 +223,8 @@ RT_SYS_HANDLER(clone3)
 	r.flags = args.known.flags;
 	r.tls = args.known.tls;
 	if (!args.known.stack != !args.known.stack_size)
+		return -EINVAL;
+	if (r.flags & C_CLEAR_SIGHAND && r.flags & C_SIGHAND)
 		return -EINVAL;
 	r.sp = args.known.stack + args.known.stack_size;
 	return do_clone(t, &r);

@@ -19,7 +19,7 @@ struct rt_trace {
 	u32 kind;			/* RT_STOP_* while stopped, else 0 */
 	u32 resume_sig;			/* at a stop for a signal: what to deliver instead; 0: nothing */
 	s32 owner;			/* the thread that this block is of, as its tracer calls it; 0: not yet known */
-	u64 info;			/* address of the signal's struct rt_siginfo, or 0 */
+	u64 info;			/* RT_STOP_SIGNAL: address of its struct rt_siginfo; RT_STOP_SECCOMP: the filter's data */
 	s64 nr;				/* at a system call stop: its number; the tracer may change it, -1: none */
 };
 
@@ -30,6 +30,8 @@ struct rt_trace {
 #define RT_TRACE_STEP 4u		/* stop after an instruction */
 #define RT_TRACE_DIRTY 8u		/* the tracer wrote registers */
 #define RT_TRACE_POKED 16u		/* the tracer may have written code */
+#define RT_TRACE_SECCOMP 32u		/* stop where a filter says SECCOMP_RET_TRACE */
+#define RT_TRACE_KILLED 64u		/* set by the tracee: it dies of a filter, by a signal that is no stop */
 
 #define RT_STOP_MAGIC 0x57095000u
 #define RT_STOP_ENTRY (RT_STOP_MAGIC + 1)	/* of a system call */
@@ -38,6 +40,7 @@ struct rt_trace {
 #define RT_STOP_STEP (RT_STOP_MAGIC + 4)
 #define RT_STOP_EXEC (RT_STOP_MAGIC + 5)	/* PTRACE_EVENT_EXEC */
 #define RT_STOP_EXEC_TRAP (RT_STOP_MAGIC + 6)	/* the SIGTRAP of a tracer that did not ask for the event */
+#define RT_STOP_SECCOMP (RT_STOP_MAGIC + 7)	/* PTRACE_EVENT_SECCOMP */
 
 /* What the tracer adds to AT_FLAGS of a process that has just executed the runtime. */
 #define RT_AT_TRACED 0x40000000u
@@ -50,6 +53,11 @@ void rt_trace_exec(struct rt_thread *t, u32 at);
 s64 rt_trace_enter(struct rt_thread *t, u64 nr);
 /* After it, t->state being what the guest will see. True if that was changed (all of it is in t->state then). */
 bool rt_trace_leave(struct rt_thread *t);
+/*
+ * A seccomp filter wants the tracer asked about the call of rt_trace.nr. False: there is none that wants to know. Else nr and
+ * the registers are as it left them.
+ */
+bool rt_trace_seccomp(struct rt_thread *t, u32 data);
 /* A fault is to be delivered: the signal to deliver in its place, 0 none. */
 int rt_trace_fault(struct rt_thread *t, const struct rt_siginfo *info);
 /* On the way back to the guest: single steps. */

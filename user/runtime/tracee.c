@@ -29,14 +29,14 @@ static void look_at_code(struct rt_trace *tr)
 
 /*
  * Stops, with all of the guest's state in t->state. The signal that the tracer wants delivered; without a tracer (it has gone
- * meanwhile) the handler of SIGTRAP clears the flags, and the signal is the one of the stop.
+ * meanwhile) the handler of SIGTRAP clears the flags, and the signal is the one of the stop. info: as rt_trace.info, or 0.
  */
-static int stop(struct rt_thread *t, u32 kind, const struct rt_siginfo *info)
+static int stop(struct rt_thread *t, u32 kind, u64 info)
 {
 	struct rt_trace *tr = &RT_LX(t)->trace;
 
-	tr->info = (u64)info;
-	tr->resume_sig = info ? (u32)info->signo : 0;
+	tr->info = info;
+	tr->resume_sig = kind == RT_STOP_SIGNAL ? (u32)((const struct rt_siginfo *)info)->signo : 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	tr->kind = kind;
 	__asm__ volatile("int3" ::: "memory");
@@ -46,20 +46,17 @@ static int stop(struct rt_thread *t, u32 kind, const struct rt_siginfo *info)
 }
 
 /* The same where vector registers are still in the host's: they are up to date in both places afterwards. */
-static int stop_live(struct rt_thread *t, u32 kind, const struct rt_siginfo *info, bool *dirty)
+static void stop_live(struct rt_thread *t, u32 kind, u64 info, bool *dirty)
 {
-	int sig;
-
 	rt_vecs_save(t);
 	rt_flags_save(t);
-	sig = stop(t, kind, info);
+	stop(t, kind, info);
 	*dirty = RT_LX(t)->trace.flags & RT_TRACE_DIRTY;
 	if (*dirty) {
 		rt_vecs_load(t);
 		rt_flags_load(t);
 		RT_LX(t)->trace.flags &= ~RT_TRACE_DIRTY;
 	}
-	return sig;
 }
 
 s64 rt_trace_enter(struct rt_thread *t, u64 nr)
@@ -68,8 +65,19 @@ s64 rt_trace_enter(struct rt_thread *t, u64 nr)
 
 	RT_LX(t)->trace.nr = (s64)nr;
 	if (RT_LX(t)->trace.flags & RT_TRACE_SYSCALLS)
-		stop_live(t, RT_STOP_ENTRY, NULL, &dirty);
+		stop_live(t, RT_STOP_ENTRY, 0, &dirty);
 	return RT_LX(t)->trace.nr;
+}
+
+bool rt_trace_seccomp(struct rt_thread *t, u32 data)
+{
+	struct rt_trace *tr = &RT_LX(t)->trace;
+	bool dirty;
+
+	if (!(tr->flags & RT_TRACE_SECCOMP))
+		return false;
+	stop_live(t, RT_STOP_SECCOMP, data, &dirty);
+	return tr->flags & RT_TRACE_ON;
 }
 
 bool rt_trace_leave(struct rt_thread *t)
@@ -79,10 +87,10 @@ bool rt_trace_leave(struct rt_thread *t)
 
 	look_at_code(tr);
 	if (tr->flags & RT_TRACE_SYSCALLS && tr->nr != RT_TRACE_NR_CHILD)
-		stop_live(t, RT_STOP_EXIT, NULL, &dirty);
+		stop_live(t, RT_STOP_EXIT, 0, &dirty);
 	if (step && tr->flags & RT_TRACE_STEP) {
 		tr->flags &= ~RT_TRACE_STEP;
-		stop_live(t, RT_STOP_STEP, NULL, &dirty);
+		stop_live(t, RT_STOP_STEP, 0, &dirty);
 	}
 	if (!(tr->flags & RT_TRACE_STEP) && !dirty)
 		return false;
@@ -94,7 +102,7 @@ bool rt_trace_leave(struct rt_thread *t)
 
 int rt_trace_fault(struct rt_thread *t, const struct rt_siginfo *info)
 {
-	int sig = stop(t, RT_STOP_SIGNAL, info);
+	int sig = stop(t, RT_STOP_SIGNAL, (u64)info);
 
 	/* state is what counts from here */
 	return sig;
@@ -107,9 +115,9 @@ void rt_trace_exec(struct rt_thread *t, u32 at)
 
 	tr->flags = RT_TRACE_ON;
 	t->a64.x[8] = tr->nr = NR_EXECVE;
-	stop(t, at & RT_AT_TRACED_EVENT ? RT_STOP_EXEC : RT_STOP_EXEC_TRAP, NULL);
+	stop(t, at & RT_AT_TRACED_EVENT ? RT_STOP_EXEC : RT_STOP_EXEC_TRAP, 0);
 	if (tr->flags & RT_TRACE_SYSCALLS)
-		stop(t, RT_STOP_EXIT, NULL);
+		stop(t, RT_STOP_EXIT, 0);
 	if (!(tr->flags & RT_TRACE_DIRTY))
 		t->a64.x[8] = x8;
 	rt_trace_steps(t, true);
@@ -173,7 +181,7 @@ void rt_trace_steps(struct rt_thread *t, bool vecs_in_state)
 	while (tr->flags & RT_TRACE_STEP) {
 		tr->flags &= ~(RT_TRACE_STEP | RT_TRACE_DIRTY);
 		one_instruction(t);
-		stop(t, RT_STOP_STEP, NULL);
+		stop(t, RT_STOP_STEP, 0);
 	}
 	tr->flags &= ~RT_TRACE_DIRTY;
 	if (!vecs_in_state) {

@@ -38,6 +38,33 @@ static void check_region(void *memory, const struct dragoman_object *h, const u8
 		       "(error %d)", (u64)h->text_lo + r->pc, -err);
 }
 
+static void copy(u8 *to, const void *head, u64 off, u64 len)
+{
+	__builtin_memcpy(to + off, (const u8 *)head + off, len);
+}
+
+/*
+ * All code that a copied link can lead to is to be in the copy: once more, if something was published meanwhile.
+ */
+static bool copy_used(u8 *to, const struct dragoman_object *h)
+{
+	struct dragoman_object *own = (struct dragoman_object *)to;
+	u32 n, tries = 0;
+
+	do {
+		n = __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE);
+		*own = *h;
+		own->nregions = n;
+		own->publish = 0;
+		copy(to, h, h->hot, MIN(own->hot_used, h->hot_size));
+		copy(to, h, h->cold, MIN(own->cold_used, h->cold_size));
+		copy(to, h, h->cold + h->cold_size - MIN(own->pool_used, h->cold_size), MIN(own->pool_used, h->cold_size));
+		copy(to, h, h->meta, MIN(own->meta_used, h->meta_size));
+		copy(to, h, h->regions, MIN(n * sizeof(struct dragoman_region), h->regions_size));
+	} while (n != __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE) && ++tries < 10);
+	return tries < 10;
+}
+
 /*
  * The index, but for its holes. Behind the code: a link that was copied leads to what the index had named before. What came since is left out.
  */
@@ -68,7 +95,7 @@ static s64 snapshot(const struct dragoman_object *h, u64 size)
 	err = sys(__NR_ftruncate, fd, size);
 	if (!err) {
 		to = map(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, (int)fd, 0);
-		if (rt_view_copy_used(to, h))
+		if (copy_used(to, h))
 			copy_index(to, h);
 		else
 			err = -EAGAIN;

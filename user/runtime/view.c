@@ -16,6 +16,11 @@
 #include "runtime/sys.h"
 #include "runtime/view.h"
 
+/* How long a guest waits for the place of a view that others are in: see rt_view_evict. */
+#define EVICT_WAIT_NS 50000
+#define EVICT_NUDGE 8
+#define EVICT_ROUNDS 100000
+
 struct rt_views {
 	u32 n;				/* members of view[] that were ever in use */
 	u32 nlive;
@@ -221,8 +226,11 @@ int rt_view_add(int fd, u64 offset, const struct dragoman_object *h, u64 bias, u
 	release_retired();
 	err = -ENOSPC;
 	v = free_view();
-	if (!v)
+	if (!v) {
+		if (rt.nthreads > 1)
+			rt_cache_hurry(c, rt_self());	/* the next one may find a place */
 		goto out;
+	}
 	err = map_at(fd, offset, start, h->size, replace);
 	if (err)
 		goto out;
@@ -250,72 +258,6 @@ out:
 
 /* --- going ----------------------------------------------------------------------------------------------------------- */
 
-static void copy(u8 *to, const void *head, u64 off, u64 len)
-{
-	__builtin_memcpy(to + off, (const u8 *)head + off, len);
-}
-
-/*
- * All code that a copied link can lead to is to be in the copy: once more, if something was published meanwhile.
- */
-bool rt_view_copy_used(u8 *to, const struct dragoman_object *h)
-{
-	struct dragoman_object *own = (struct dragoman_object *)to;
-	u32 n, tries = 0;
-
-	do {
-		n = __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE);
-		*own = *h;
-		own->nregions = n;
-		own->publish = 0;
-		copy(to, h, h->hot, MIN(own->hot_used, h->hot_size));
-		copy(to, h, h->cold, MIN(own->cold_used, h->cold_size));
-		copy(to, h, h->cold + h->cold_size - MIN(own->pool_used, h->cold_size), MIN(own->pool_used, h->cold_size));
-		copy(to, h, h->meta, MIN(own->meta_used, h->meta_size));
-		copy(to, h, h->regions, MIN(n * sizeof(struct dragoman_region), h->regions_size));
-	} while (n != __atomic_load_n(&h->nregions, __ATOMIC_ACQUIRE) && ++tries < 10);
-	return tries < 10;
-}
-
-static void poison(u8 *base)
-{
-	const struct dragoman_object *h = (const struct dragoman_object *)base;
-
-	for (u32 n = 0; n < h->nregions; n++) {
-		const struct dragoman_region *d = &obj_regions(h)[n];
-		u8 *hot = base + h->hot + d->hot;
-
-		for (u32 k = 0; k < d->nmap; k++)
-			if (!obj_maps(h, d)[k].inside && obj_maps(h, d)[k].off < d->hot_len)
-				hot[obj_maps(h, d)[k].off] = 0xcc;
-		for (u32 k = 0; k < d->nretsite; k++)
-			if (obj_retsites(h, d)[k] < d->hot_len)
-				hot[obj_retsites(h, d)[k]] = 0xcc;
-		for (u32 k = 0; k < d->nentry; k++)
-			if (obj_entries(h, d)[k].off < d->hot_len)
-				hot[obj_entries(h, d)[k].off] = 0xcc;
-	}
-}
-
-/*
- * Other threads may be inside: a copy with INT3s takes the view's place, in one step. Without memory for it, they go on in
- * what they are in until they leave it by themselves.
- */
-static void make_private(struct rt_view *v)
-{
-	u64 size = v->end - v->start;
-	s64 p = sys(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p < 0 && p > -4096)
-		return;
-	rt_view_copy_used((u8 *)p, v->head);
-	poison((u8 *)p);
-	sys(__NR_madvise, p, size, MADV_DONTDUMP);
-	if (sys(__NR_mprotect, p, size, PROT_READ | PROT_EXEC) ||
-	    sys(__NR_mremap, p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, v->start) < 0)
-		sys(__NR_munmap, p, size);
-}
-
 /* Of the live ones. */
 static bool object_in_use(u32 object)
 {
@@ -327,9 +269,9 @@ static bool object_in_use(u32 object)
 
 /*
  * Jump caches and return stacks are emptied by the threads themselves, at the new epoch. This one does so before it goes
- * back to the guest: it is in a call that looks at the epoch (dispatch.c).
+ * back to the guest: it is in a call that looks at the epoch (dispatch.c). Else it is inside, as others may be.
  */
-static void drop(struct rt_cache *c, struct rt_view *v)
+static void drop(struct rt_cache *c, struct rt_view *v, bool inside)
 {
 	if (unlikely(rt.flags & RT_FLAG_STRACE))
 		rt_msg("shared code of %lx..%lx is no longer used", v->x.text, v->x.text + v->x.text_size);
@@ -345,10 +287,10 @@ static void drop(struct rt_cache *c, struct rt_view *v)
 	rt_cache_unlink(c, v);
 	v->retired = c->epoch;
 	__atomic_store_n(&c->epoch, c->epoch + 1, __ATOMIC_RELEASE);
-	if (rt.nthreads <= 1)
+	if (rt.nthreads <= 1 && !inside)
 		release(v);
 	else
-		make_private(v);
+		rt_view_close(v);
 }
 
 static bool live(const struct rt_view *v)
@@ -362,7 +304,7 @@ static void drop_range(struct rt_cache *c, u64 start, u64 end)
 		struct rt_view *v = &views.view[n];
 
 		if (live(v) && ((v->x.text < end && v->x.text + v->x.text_size > start) || (v->start < end && v->end > start)))
-			drop(c, v);
+			drop(c, v, false);
 	}
 }
 
@@ -374,6 +316,45 @@ void rt_view_drop(u64 start, u64 end)
 	drop_range(rt.cache, start, end);
 	release_retired();
 	unlock_cache(rt.cache);
+}
+
+void rt_view_changed(u64 pc)
+{
+	struct rt_cache *c = rt.cache;
+	struct rt_view *v;
+
+	if (!__atomic_load_n(&views.nlive, __ATOMIC_ACQUIRE) || !rt_view_at(pc))
+		return;
+	lock_cache(c);
+	v = rt_view_at(pc);
+	if (v && c)
+		drop(c, v, true);
+	unlock_cache(c);
+}
+
+static bool retired_in(u64 start, u64 end)
+{
+	for (u32 n = 0; n < views.n; n++)
+		if (views.view[n].retired && views.view[n].start < end && views.view[n].end > start)
+			return true;
+	return false;
+}
+
+bool rt_view_evict(u64 start, u64 end, unsigned round)
+{
+	struct { s64 sec, nsec; } ts = { 0, EVICT_WAIT_NS };
+	bool there;
+
+	lock_cache(rt.cache);
+	release_retired();
+	there = rt.cache && retired_in(start, end);
+	if (there && round % EVICT_NUDGE == 0)
+		rt_cache_hurry(rt.cache, rt_self());
+	unlock_cache(rt.cache);
+	if (!there || round == EVICT_ROUNDS)
+		return false;
+	sys(__NR_nanosleep, &ts, 0);
+	return true;
 }
 
 void rt_view_drop_all(void)
@@ -391,7 +372,7 @@ void rt_view_drop_locked(struct rt_cache *c, const struct rt_view *v)
 	struct rt_view *mine = &views.view[v - views.view];
 
 	if (live(mine))
-		drop(c, mine);
+		drop(c, mine, false);
 }
 
 void rt_view_stop(void)

@@ -5,7 +5,7 @@
  * assembly, host/x64/glue.c), and what a host pc in a view stands for.
  *
  * The list is written under rt.cache->lock and read without. A thread may use what it found until it syncs with the cache's
- * epoch (codemem.c): a view that is dropped stays mapped, as a poisoned private copy, until all have.
+ * epoch (codemem.c): a view that is dropped stays mapped, but is not executable (retire.c), until all have.
  */
 #ifndef RUNTIME_VIEW_H
 #define RUNTIME_VIEW_H
@@ -40,14 +40,22 @@ bool rt_views_wanted(void);
  */
 int rt_view_add(int fd, u64 offset, const struct dragoman_object *h, u64 bias, u32 object, u32 generation, bool replace);
 /* The guest mapping in [start, end) changed: views of text in it are dropped, and views that lie
- * there themselves. For changed mappings, not for IC IVAU. */
+ * there themselves. */
 void rt_view_drop(u64 start, u64 end);
+/*
+ * IC IVAU at pc, by a thread that goes on where it is: the guest may have written to the file. (To its own copy of it, it could
+ * write only after mprotect, which drops the view.)
+ */
+void rt_view_changed(u64 pc);
 /* All of them. */
 void rt_view_drop_all(void);
 /* For good: from now on none is wanted. */
 void rt_view_stop(void);
-/* What has been published so far, but for the index, to a copy of that size. False: more came all the time, the copy is not whole. */
-bool rt_view_copy_used(u8 *to, const struct dragoman_object *h);
+/*
+ * The guest wants [start, end), where a view was until it was dropped, and other threads may still be inside: hurries them and
+ * waits a little, round for round (from 0). False: no such view is there any more, or it is enough.
+ */
+bool rt_view_evict(u64 start, u64 end, unsigned round);
 
 /* ---- for the core; lock: rt.cache->lock is held ---- */
 /* The view whose text holds pc, NULL: none. No lock. */
@@ -63,6 +71,10 @@ struct rt_region;
 bool rt_view_region(u64 host, struct rt_region *r);
 void rt_view_drop_all_locked(struct rt_cache *c);
 void rt_view_drop_locked(struct rt_cache *c, const struct rt_view *v);
+/* retire.c. Nobody is to come past an instruction boundary in v, which is retired. */
+void rt_view_close(const struct rt_view *v);
+/* This thread cannot execute addr, in a view that was closed, but has to, to come to the next boundary. False: it is in none. */
+bool rt_view_finish(u64 addr);
 /* All private code is gone, and with it the links from there (lock). */
 void rt_view_forget_links(void);
 /* For x64_host.views of a thread: NULL for modes in which shared code is of no use. */

@@ -214,11 +214,18 @@ static void memory(void)
 	struct sigaction sa = { .sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	static const unsigned code[] = { 0x528000e0 /* mov w0, #7 */, 0xd65f03c0 /* ret */ };
 	char *old = sbrk(0), *p;
-	int (*f)(void);
+	int (*f)(void), status;
+	pid_t child;
 
 	sigaction(SIGSEGV, &sa, NULL);
 	result(!brk(old + 100000) && sbrk(0) == old + 100000 && !old[99999] && !brk(old), "brk");
-	result(munmap(0, 0x7ffffffff000) < 0 && errno == EINVAL, "munmap of everything");
+	child = fork();
+	if (!child) {
+		munmap(0, 0x7ffffffff000);
+		_exit(0);
+	}
+	result(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV,
+	       "munmap of everything is the end");
 	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memcpy(p, code, sizeof(code));
 	f = (int (*)(void))p;

@@ -32,6 +32,19 @@ void rt_view_drop(u64 start, u64 end)
 	(void)end;
 }
 
+void rt_view_changed(u64 pc)
+{
+	(void)pc;
+}
+
+bool rt_view_evict(u64 start, u64 end, unsigned round)
+{
+	(void)start;
+	(void)end;
+	(void)round;
+	return false;
+}
+
 bool rt_place_wanted(u64 prot, u64 flags, s64 fd)
 {
 	(void)prot;
@@ -174,6 +187,13 @@ static void readers_while_writing(void)
 
 /* ---- what is the runtime's ------------------------------------------------------------------------------------------------ */
 
+static bool mapped(u64 page)
+{
+	u8 in_core;
+
+	return sys(__NR_mincore, page, PAGE, &in_core) == 0;
+}
+
 static void own_ranges(void)
 {
 	u64 p = rt_mm_mmap(0, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), from, to;
@@ -181,7 +201,8 @@ static void own_ranges(void)
 
 	rt_mm_reserve(p + 2 * PAGE, p + 3 * PAGE);
 	rt_mm_reserve(p + 5 * PAGE, p + 6 * PAGE);
-	result(rt_mm_munmap(p, 8 * PAGE) == -EINVAL && rt_mm_munmap(p + 2 * PAGE, 1) == -EINVAL, "munmap of own memory");
+	result(rt_mm_munmap(p + 2 * PAGE, 1) == 0 && rt_mm_munmap(p + 2 * PAGE, 0) == -EINVAL && mapped(p + 2 * PAGE),
+	       "munmap of own memory: nothing is there");
 	result(rt_mm_mmap(p + PAGE, 2 * PAGE, PROT_READ, fixed, -1, 0) == -ENOMEM, "MAP_FIXED over own memory");
 	result(rt_mm_mmap(p + 2 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == -EEXIST,
 	       "MAP_FIXED_NOREPLACE over own memory");
@@ -193,8 +214,10 @@ static void own_ranges(void)
 	       rt_mm_guest_part(to, p + 8 * PAGE, &from, &to) && from == p + 3 * PAGE && to == p + 5 * PAGE &&
 	       rt_mm_guest_part(to, p + 8 * PAGE, &from, &to) && from == p + 6 * PAGE && to == p + 8 * PAGE &&
 	       !rt_mm_guest_part(to, p + 8 * PAGE, &from, &to), "the guest's parts");
+	result(rt_mm_munmap(p, 8 * PAGE) == 0 && !mapped(p + PAGE) && mapped(p + 2 * PAGE) && !mapped(p + 4 * PAGE) &&
+	       mapped(p + 5 * PAGE) && !mapped(p + 7 * PAGE), "munmap around own memory");
 	rt_mm_unreserve(p, p + 8 * PAGE);
-	result(rt_mm_munmap(p, 8 * PAGE) == 0, "munmap when it is no longer own");
+	result(rt_mm_munmap(p, 8 * PAGE) == 0 && !mapped(p + 2 * PAGE), "munmap when it is no longer own");
 }
 
 static void arguments(void)

@@ -2,9 +2,11 @@
 /*
  * Code that changes: patched by its own thread, by another while many run it, through another mapping, by taking away and
  * giving back the right to execute it, by other memory at its place. Argument "churn N": makes N functions one after the
- * other, each once called, for memory limits.
+ * other, each once called, for memory limits; "churn N busy": while another thread makes no system call.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,7 +14,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -189,7 +193,7 @@ static bool patch_through(uint32_t *w, uint32_t *x, uint32_t *flush_at)
 	return true;
 }
 
-static bool twice(bool at_writable)
+static bool twice(bool at_writable, int kind)
 {
 	int fd = memfd_create("code", 0);
 	uint32_t *w, *x;
@@ -197,7 +201,7 @@ static bool twice(bool at_writable)
 	if (ftruncate(fd, 3 * PAGE))
 		return false;
 	w = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	x = mmap(NULL, 2 * PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, PAGE);
+	x = mmap(NULL, 2 * PAGE, PROT_READ | PROT_EXEC, kind, fd, PAGE);
 	close(fd);
 	return patch_through(w + PAGE / 4, x, at_writable ? w + PAGE / 4 : x);
 }
@@ -305,7 +309,66 @@ static bool behind_end(void)
 	return try_call(p + 1000, &v) == SIGBUS && fault.si_addr == p + PAGE / 4;
 }
 
+/* Code that another thread brings when it is wanted: the second page of a function too, and again after it was thrown away. */
+static uint32_t *brought;
+static int uffd, nbrought;
+
+static void *bring(void *arg)
+{
+	static uint32_t page[PAGE / 4];
+	struct uffdio_copy copy = { .src = (uintptr_t)page, .len = PAGE };
+	struct uffd_msg m;
+
+	while (read(uffd, &m, sizeof(m)) == sizeof(m)) {
+		/* not translated yet: this thread has to get something done meanwhile */
+		if (strspn("abc", "ab") != 2 || (m.arg.pagefault.address & ~(PAGE - 1ul)) - (uintptr_t)brought >= 4 * PAGE)
+			break;
+		nbrought++;
+		for (int k = 0; k < PAGE / 4; k++)
+			page[k] = ADDI(0, 0, 1);
+		page[500] = RET;
+		copy.dst = m.arg.pagefault.address & ~(PAGE - 1ul);
+		if (ioctl(uffd, UFFDIO_COPY, &copy))
+			break;
+	}
+	return arg;
+}
+
+static void brought_by_a_thread(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register r = { .range = { .len = 4 * PAGE }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int (*f)(int), first, second, again;
+	pthread_t t;
+
+	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	brought = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	r.range.start = (uintptr_t)brought;
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &r)) {
+		ktap_skip("code that a userfaultfd brings: there is none");
+		return;
+	}
+	pthread_create(&t, NULL, bring, NULL);
+	pthread_detach(t);
+	signal(SIGALRM, SIG_DFL);
+	alarm(120);
+	f = (int (*)(int))(brought + 1000);
+	first = f(0);
+	second = f(1);
+	madvise(brought, 4 * PAGE, MADV_DONTNEED);
+	again = f(2);
+	alarm(0);
+	check(first == 524 && second == 525 && again == 526 && nbrought == 4, "code that a userfaultfd brings");
+}
+
 /* --- churn -------------------------------------------------------------------------------------------------------------------- */
+
+static void *busy(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		ended++;
+	return arg;
+}
 
 static int churn(int n)
 {
@@ -334,6 +397,11 @@ int main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 
+	if (argc > 3) {
+		pthread_t t;
+
+		pthread_create(&t, NULL, busy, NULL);
+	}
 	if (argc > 2)
 		return churn(atoi(argv[2]));
 	ktap_begin();
@@ -344,12 +412,14 @@ int main(int argc, char **argv)
 	check(others_run_it(false), "patched while others run it");
 	check(others_run_it(true), "patched while others run it and signals come");
 	check(loop_ends(), "a loop is patched away under those in it");
-	check(twice(false), "mapped twice, invalidated at the executable address");
-	check(twice(true), "mapped twice, invalidated at the writable address");
+	check(twice(false, MAP_SHARED), "mapped twice, invalidated at the executable address");
+	check(twice(true, MAP_SHARED), "mapped twice, invalidated at the writable address");
+	check(twice(true, MAP_PRIVATE), "mapped twice, privately where it is executed");
 	check(twice_by_mremap(), "mapped twice by mremap");
 	check(toggled(), "not executable and executable by turns");
 	check(return_faults(), "return to where execution is no longer allowed");
 	check(replaced(), "unmapped, and other code at its place");
 	check(behind_end(), "runs on behind the end of a file");
+	brought_by_a_thread();
 	return ktap_end();
 }

@@ -79,6 +79,7 @@ static void test_mremap(void)
 	check(p == q && p[4096] == 3 && faults(p + 8192, 0) == SIGSEGV, "mremap shrinks");
 	check(!madvise(p, 8192, MADV_DONTNEED) && !p[4096], "MADV_DONTNEED");
 	munmap(p, 8192);
+	check(mremap(p, ~4095ul, 4096, 0) == MAP_FAILED && errno == EFAULT, "mremap of nothing, of any size: EFAULT");
 }
 
 static void test_brk(void)
@@ -211,6 +212,26 @@ static void test_limit_in_use(void)
 	munmap(code, FUNCTIONS * 8);
 }
 
+/* Where the program has unmapped something it may map something else, whatever a translator needed memory for meanwhile. */
+static void test_place_again(void)
+{
+	enum { FUNCTIONS = 30000, SIZE = 1 << 28 };
+	uint32_t *code = mmap(NULL, FUNCTIONS * 8, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	unsigned bad = 0;
+
+	munmap(p, SIZE);
+	for (unsigned n = 0; n < FUNCTIONS; n++)
+		write_function(code + 2 * n, n);
+	sync_code(code, FUNCTIONS * 8);
+	for (unsigned n = 0; n < FUNCTIONS; n++)
+		bad |= ((unsigned (*)(void))(code + 2 * n))() != n;
+	check(!bad && mmap(p, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) == p,
+	      "a place that was unmapped can be mapped again");
+	munmap(p, SIZE);
+	munmap(code, FUNCTIONS * 8);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -221,6 +242,7 @@ int main(void)
 	test_brk();
 	test_efault();
 	test_code();
+	test_place_again();
 	test_limits();
 	test_limit_in_use();
 	return ktap_end();

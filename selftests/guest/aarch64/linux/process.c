@@ -152,6 +152,49 @@ static void test_clone(void)
 	check(syscall(SYS_clone3, 1ul, sizeof(args)) == -1 && errno == EFAULT, "clone3: EFAULT");
 }
 
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* In the child: SIGUSR1 had a handler, SIGUSR2 was ignored. */
+static int cleared(void)
+{
+	struct sigaction a, b;
+
+	sigaction(SIGUSR1, NULL, &a);
+	sigaction(SIGUSR2, NULL, &b);
+	return a.sa_handler == SIG_DFL && b.sa_handler == SIG_IGN ? 0 : 1;
+}
+
+/* A tagged address faults on the host, and must not kill where handlers were cleared. */
+static void test_clear_sighand(void)
+{
+	struct clone_args args = { .flags = 0x100000000ull /* CLONE_CLEAR_SIGHAND */, .exit_signal = SIGCHLD };
+	volatile char *tagged = (char *)((uintptr_t)stack | 5ull << 56);
+	struct sigaction sa;
+	int status;
+	pid_t pid;
+
+	signal(SIGUSR1, on_signal);
+	signal(SIGUSR2, SIG_IGN);
+	for (int vm = 0; vm < 2; vm++) {
+		args.flags |= vm ? CLONE_VFORK | CLONE_VM : 0;
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+		if (!pid) {
+			*tagged = 3;
+			_exit(cleared());
+		}
+		waitpid(pid, &status, 0);
+		sigaction(SIGUSR1, NULL, &sa);
+		check(pid > 0 && !status && sa.sa_handler == on_signal, "CLONE_CLEAR_SIGHAND%s (%x)", vm ? " as vfork" : "", status);
+	}
+	args.flags = 0x100000000ull | CLONE_SIGHAND | CLONE_VM;
+	check(syscall(SYS_clone3, &args, sizeof(args)) == -1 && errno == EINVAL, "but not with CLONE_SIGHAND");
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_DFL);
+}
+
 static void test_wait(void)
 {
 	struct rusage ru;
@@ -232,6 +275,7 @@ int main(int argc, char **argv)
 	test_vfork();
 	test_spawn();
 	test_clone();
+	test_clear_sighand();
 	test_wait();
 	test_exec();
 	return ktap_end();

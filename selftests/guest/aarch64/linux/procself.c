@@ -24,18 +24,24 @@
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
-static size_t slurp(const char *path, char *buf, size_t size)
+static size_t slurp_fd(int fd, char *buf, size_t size)
 {
-	int fd = open(path, O_RDONLY);
 	size_t len = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return 0;
 	while (len < size - 1 && (n = read(fd, buf + len, size - 1 - len)) > 0)
 		len += (size_t)n;
-	close(fd);
 	buf[len] = 0;
+	return len;
+}
+
+static size_t slurp(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	size_t len = fd < 0 ? 0 : slurp_fd(fd, buf, size);
+
+	if (fd >= 0)
+		close(fd);
 	return len;
 }
 
@@ -93,6 +99,22 @@ static void test_maps(const char *argv0)
 	check(!strstr(maps, "dragoman"), "nothing of the translator");
 	munmap(p, 4096);
 	check(maps_has(maps, (uintptr_t)sbrk(0) - 1, "rw-p", "[heap]"), "the heap");
+}
+
+/* One descriptor, read twice. */
+static void test_maps_again(void)
+{
+	static char maps[1 << 20];
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	char *p;
+
+	slurp_fd(fd, maps, sizeof(maps));
+	p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	check(!lseek(fd, 0, SEEK_SET) && slurp_fd(fd, maps, sizeof(maps)) && maps_has(maps, (uintptr_t)p, "r-xs", NULL),
+	      "maps from the beginning again: as they are then");
+	check(fcntl(fd, F_GETFD) == FD_CLOEXEC, "closed by exec as before");
+	munmap(p, 4096);
+	close(fd);
 }
 
 static void test_files(int argc, char **argv)
@@ -187,6 +209,7 @@ int main(int argc, char **argv)
 	ktap_begin();
 	test_exe(argv[0]);
 	test_maps(argv[0]);
+	test_maps_again();
 	test_files(argc, argv);
 	test_auxv();
 	test_prctl();

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * ptrace among guests: system call stops with the guest's numbers and registers, faults, single steps, breakpoints written
- * into code, changed registers, exec, fork.
+ * into code, changed registers, seccomp's RET_TRACE, exec, fork.
  */
 #define _GNU_SOURCE
 #include <elf.h>
+#include <linux/filter.h>
 #include <linux/ptrace.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -167,6 +171,74 @@ static void test_breakpoint(void)
 	check(s == -1 - (7 << 8), "the program does not notice (%x)", s);
 }
 
+/* getppid: the tracer is asked; gettid: death. */
+static void filtered(void)
+{
+	struct sock_filter insns[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | 123),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_gettid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(insns) / sizeof(insns[0]), insns };
+	long parent = getppid();
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	if (syscall(SYS_getppid) != parent || syscall(SYS_getppid) != getpid() || syscall(SYS_getppid) != 4711)
+		_exit(1);
+	syscall(SYS_getppid);
+	_exit(2);
+}
+
+static void test_seccomp(void)
+{
+	struct __ptrace_syscall_info_seccomp {
+		uint8_t op, pad[3];
+		uint32_t arch;
+		uint64_t pc, sp, nr, args[6];
+		uint32_t ret_data;
+	} info = { 0 };
+	pid_t pid = start(filtered);
+	struct user_regs_struct r;
+	unsigned long msg = 0;
+	int s, nr = SYS_getpid;
+	struct iovec v = { &nr, sizeof(nr) };
+
+	trace(PTRACE_SETOPTIONS, pid, 0, (void *)(PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+	s = go(PTRACE_CONT, pid, 0);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &msg);
+	check(s == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8) && msg == 123 && !get(pid, &r) && r.regs[8] == SYS_getppid,
+	      "PTRACE_EVENT_SECCOMP (%x, %lu)", s, msg);
+	check(trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) >= 84 && info.op == 3 && info.nr == SYS_getppid &&
+	      info.ret_data == 123, "PTRACE_GET_SYSCALL_INFO there");
+	go(PTRACE_CONT, pid, 0);
+	trace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &v);
+	s = go(PTRACE_SYSCALL, pid, 0);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &msg);
+	check(s == (SIGTRAP | 0x80) && msg == PTRACE_EVENTMSG_SYSCALL_EXIT && !get(pid, &r) && (pid_t)r.regs[0] == pid,
+	      "another call in its place (%x, %lu)", s, msg);
+	go(PTRACE_SYSCALL, pid, 0);	/* getpid, which the program compares with */
+	go(PTRACE_SYSCALL, pid, 0);
+	s = go(PTRACE_SYSCALL, pid, 0);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &msg);
+	check(s == (SIGTRAP | 0x80) && msg == PTRACE_EVENTMSG_SYSCALL_ENTRY, "entry first (%x, %lu)", s, msg);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8), "then the filter (%x)", s);
+	get(pid, &r);
+	r.regs[0] = 4711;
+	set(pid, &r);
+	nr = -1;
+	trace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &v);
+	go(PTRACE_CONT, pid, 0);
+	nr = SYS_gettid;
+	trace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &v);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - SIGSYS || s == -1 - (SIGSYS | 0x80), "filters see the new call; death is no stop (%x)", s);
+}
+
 static void executes(void)
 {
 	execl("/proc/self/exe", "ptrace", "child", (char *)NULL);
@@ -284,6 +356,7 @@ int main(int argc, char **argv)
 	test_syscalls();
 	test_fault();
 	test_breakpoint();
+	test_seccomp();
 	test_exec();
 	test_fork();
 	return ktap_end();

@@ -49,13 +49,16 @@ static void on_sys(int sig, siginfo_t *info, void *ctx)
 	((ucontext_t *)ctx)->uc_mcontext.regs[0] = 777;
 }
 
+static int synchronised(void);
+
 static int in_child(int (*fn)(void))
 {
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		if (fn != synchronised)
+			prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		_exit(fn());
 	}
 	waitpid(pid, &status, 0);
@@ -125,7 +128,7 @@ static void *other(void *arg)
 
 	while (!*go)
 		;
-	return (void *)(intptr_t)(syscall(SYS_getppid) == -1 && errno == 79);
+	return (void *)(intptr_t)(syscall(SYS_getppid) == -1 && errno == 79 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
 }
 
 static int synchronised(void)
@@ -135,11 +138,26 @@ static int synchronised(void)
 	void *r;
 
 	pthread_create(&t, NULL, other, (void *)&go);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (filter(SECCOMP_FILTER_FLAG_TSYNC, SYS_getppid, SECCOMP_RET_ERRNO | 79))
 		return 1;
 	go = 1;
 	pthread_join(t, &r);
 	return r ? 0 : 2;
+}
+
+/* A filter of 4096 instructions, each time anew. */
+static int too_many(void)
+{
+	static struct sock_filter insns[4096];
+	struct sock_fprog prog = { 4096, insns };
+
+	for (int i = 0; i < 4096; i++)
+		insns[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	for (int i = 0; i < 16; i++)
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog))
+			return i == 7 && errno == ENOMEM ? 0 : 2;
+	return 1;
 }
 
 static int strict(void)
@@ -185,7 +203,9 @@ int main(int argc, char **argv)
 	s = in_child(inherited);
 	check(s == 0, "inherited by fork and exec (%x)", s);
 	s = in_child(synchronised);
-	check(s == 0, "TSYNC (%x)", s);
+	check(s == 0, "TSYNC, with no_new_privs (%x)", s);
+	s = in_child(too_many);
+	check(s == 0, "32768 instructions at most (%x)", s);
 	s = in_child(strict);
 	check(WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL, "strict mode (%x)", s);
 	return ktap_end();

@@ -4,9 +4,12 @@
  */
 #define _GNU_SOURCE
 #include <asm/sigcontext.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -392,6 +395,42 @@ static void test_damage(void)
 	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "AArch32 mode in the frame kills (%x)", status);
 }
 
+static volatile int watched;
+static volatile int traps, other_traps;
+
+static void on_perf(int sig, siginfo_t *info, void *ctx)
+{
+	(void)sig;
+	(void)ctx;
+	traps++;
+	other_traps += info->si_code != 6 /* TRAP_PERF */;
+}
+
+/* perf's breakpoint on data: its SIGTRAP comes when the access is done, with the guest's instruction perhaps half done. */
+static void test_perf(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT, .size = sizeof(attr), .sample_period = 1, .bp_type = HW_BREAKPOINT_W,
+		.bp_addr = (uintptr_t)&watched, .bp_len = HW_BREAKPOINT_LEN_4, .exclude_kernel = 1, .exclude_hv = 1,
+		.remove_on_exec = 1, .sigtrap = 1,
+	};
+	struct sigaction sa = { .sa_sigaction = on_perf, .sa_flags = SA_SIGINFO };
+	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 8ul /* PERF_FLAG_FD_CLOEXEC */), sum = 0;
+
+	if (fd < 0) {
+		ktap_skip("no breakpoints of perf here");
+		return;
+	}
+	sigaction(SIGTRAP, &sa, NULL);
+	for (int i = 0; i < 200; i++) {
+		watched = i;
+		sum += watched;
+	}
+	close(fd);
+	signal(SIGTRAP, SIG_DFL);
+	check(traps == 200 && !other_traps && sum == 19900, "SIGTRAP of perf (%d, %d, %d)", traps, other_traps, sum);
+}
+
 int main(void)
 {
 	ktap_begin();
@@ -405,5 +444,6 @@ int main(void)
 	test_altstack();
 	test_overflow();
 	test_damage();
+	test_perf();
 	return ktap_end();
 }
