@@ -7,7 +7,9 @@
  * alone, and their registers, of another machine, are refused.
  *
  * What is not there: a tracee that was stopped in translated code (by an attach, an interrupt or an asynchronous signal) shows
- * the registers that it had at its last entry to the runtime; hardware breakpoints; PTRACE_SYSEMU, PTRACE_SET_SYSCALL_INFO.
+ * the registers that it had at its last entry to the runtime; the stops of a system call that it was blocked in when it was
+ * attached to, since the host's kernel restarts that without us (strace -p shows the next call first); hardware breakpoints;
+ * PTRACE_SYSEMU, PTRACE_SET_SYSCALL_INFO.
  */
 #include <asm/stat.h>
 #include <linux/auxvec.h>
