@@ -131,6 +131,7 @@ static u64 on_exit(void *p, u64 target)
 	return go(p, target, true);
 }
 
+/* As go(), but what is there already is looked up once, under one lock: programs with more targets than a jump cache live here. */
 static u64 on_lookup(void *p, u64 target)
 {
 	struct rt_thread *t = p;

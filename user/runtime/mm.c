@@ -475,7 +475,7 @@ s64 rt_mm_mmap(u64 addr, u64 len, u64 guest_prot, u64 flags, s64 fd, u64 offset)
 	return ret;
 }
 
-/* To the guest, what is ours is not mapped. */
+/* Under the lock. To the guest, what is ours is not mapped. After an error what came before it is gone, and forgotten. */
 static s64 unmap(u64 addr, u64 end)
 {
 	u64 from, to;
@@ -483,8 +483,13 @@ static s64 unmap(u64 addr, u64 end)
 
 	if (addr & (PAGE - 1))
 		return -EINVAL;
-	for (; !ret && rt_mm_guest_part(addr, end, &from, &to); addr = to)
+	for (; !ret && rt_mm_guest_part(addr, end, &from, &to); addr = to) {
 		ret = sys(__NR_munmap, from, to - from);
+		if (!ret) {
+			forget(from, to);
+			rt_alias_remove(from, to);
+		}
+	}
 	return ret;
 }
 
@@ -499,10 +504,6 @@ s64 rt_mm_munmap(u64 addr, u64 len)
 		return sys(__NR_munmap, addr, len);
 	lock_take(&mm.lock);
 	ret = len ? unmap(addr, end) : -EINVAL;
-	if (!ret) {
-		forget(addr, end);
-		rt_alias_remove(addr, end);
-	}
 	lock_give(&mm.lock);
 	return ret;
 }
