@@ -75,4 +75,26 @@ same "in the background: exit status" 0 $?
 pid=$(own)
 echo "$pid" >>"$w/pids"
 check "ends when idle" within 15 eval "! kill -0 $pid 2>/dev/null"
+
+# As a service: sd_notify(3), and the watchdog at least twice in its time.
+notified() {
+	timeout 60 python3 - "$w" "$build/dragomand" <<'EOF'
+import os, socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1] + "/notify")
+s.settimeout(20)
+env = dict(os.environ, NOTIFY_SOCKET=sys.argv[1] + "/notify", WATCHDOG_USEC="2000000")
+p = subprocess.Popen([sys.argv[2], "--foreground", "--socket=" + sys.argv[1] + "/service", "--cache-dir="], env=env, stderr=subprocess.DEVNULL)
+seen = []
+try:
+    while seen.count("WATCHDOG=1") < 3:
+        seen += s.recv(4096).decode().split()
+except socket.timeout:
+    pass
+p.terminate()
+p.wait()
+print(seen[0], seen.count("WATCHDOG=1") >= 3) if seen else print("nothing")
+EOF
+}
+same "as a service: it says that it is ready and alive" "READY=1 True" "$(notified)"
 finish
