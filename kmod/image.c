@@ -619,6 +619,19 @@ int dragoman_image_look(struct dragoman_image *image, const struct dragoman_clas
 	return err == -ENOSPC ? DRAGOMAN_PRIVATE : err ? err : DRAGOMAN_NONE;
 }
 
+/* Has the server said something about it? For queue.c, with its lock. */
+bool dragoman_image_is_answered(struct dragoman_image *image, const struct dragoman_class *class)
+{
+	struct slot *slot;
+	bool answered;
+
+	spin_lock(&image_lock);
+	slot = find_slot(image, class);
+	answered = slot && slot->state != SLOT_WANTED;
+	spin_unlock(&image_lock);
+	return answered;
+}
+
 /*
  * What the server says. The caller uses the image. 0; -ESTALE: the file is another version now, or the object is retired; -EINVAL: the object
  * is of another class; -ENOMEM, -ENOSPC.

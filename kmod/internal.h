@@ -2,10 +2,10 @@
 /*
  * What the module's files know of each other.
  *
- * Locks, outer first: a session's mutex (HELLO only), the xa_lock of its attachments; guest_lock (guest.c), image_lock (image.c: images,
- * slots, what objects serve), queue_lock (queue.c: requests, the server). None of the last three is taken in another. All but the mutex
- * are spinlocks of process context; nobody copies from or to user space, allocates or sleeps under them. mmap_lock is only taken
- * with none of them held.
+ * Locks, outer first: a session's mutex (HELLO only), the xa_lock of its attachments; guest_lock (guest.c), queue_lock (queue.c: requests,
+ * the server), image_lock (image.c: images, slots, what objects serve). Of the last three only image_lock is taken in another, and only
+ * in queue_lock. All but the mutex are spinlocks of process context; nobody copies from or to user space, allocates or sleeps under
+ * them. mmap_lock is only taken with none of them held.
  *
  * Who keeps what alive
  *   module    open files of ours, the format (mm->binfmt) of each guest
@@ -133,6 +133,7 @@ struct dragoman_image *dragoman_image_find(u64 id, bool used);
 struct file *dragoman_image_file(struct dragoman_image *image);
 int dragoman_image_check(struct dragoman_image *image);
 int dragoman_image_look(struct dragoman_image *image, const struct dragoman_class *class, struct dragoman_object **object);
+bool dragoman_image_is_answered(struct dragoman_image *image, const struct dragoman_class *class);
 int dragoman_image_bind(struct dragoman_image *image, const struct dragoman_class *class, u32 status, struct dragoman_object *object);
 void dragoman_image_reopen(void);
 void dragoman_image_unbind(struct dragoman_object *object);

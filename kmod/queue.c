@@ -358,15 +358,23 @@ static struct request *find_wanted(const struct dragoman_want *want, u32 key, bo
 }
 
 /*
- * Under queue_lock, and returns without: joins the request or inserts the fresh one; *req is the caller's if he wants to wait.
+ * Under queue_lock: joins the request or inserts the fresh one; *req is the caller's if he wants to wait. *ended: neither is needed.
  */
-static int join_or_insert(struct dragoman_want *want, u32 key, struct request **req, struct request *fresh, struct asker **user)
+static int join_or_insert(struct dragoman_want *want, u32 key, struct request **req, struct request *fresh, struct asker **user,
+			  bool *ended)
 {
 	int err;
 
 	if (*req) {
 		raise(*req, want->priority);
 	} else {
+		/*
+		 * It may have been answered since the caller looked: an answer is in the image before its request is gone. A second
+		 * request would be waited for until a server had answered that, too.
+		 */
+		*ended = want->kind == DRAGOMAN_REQ_OPEN && dragoman_image_is_answered(want->image, &want->class);
+		if (*ended)
+			return 0;
 		err = check_limits(want, find_asker((*user)->uid));
 		/* It may have been retired meanwhile; after this whoever retires it ends the request. */
 		if (!err && want->object && READ_ONCE(want->object->retired))
@@ -384,7 +392,7 @@ static int join_or_insert(struct dragoman_want *want, u32 key, struct request **
 
 /*
  * Asks the server, once, and if wanted waits. The caller uses the image and holds the object and session. 0 and *status
- * (NONE if it did not wait); -ENOTCONN, -EAGAIN, -ESTALE, -ENOMEM; -ETIMEDOUT, -ERESTARTSYS with want->cookie set.
+ * (NONE if it did not wait, OK if it has been answered before); -ENOTCONN, -EAGAIN, -ESTALE, -ENOMEM; -ETIMEDOUT, -ERESTARTSYS with want->cookie set.
  */
 int dragoman_queue_ask(struct dragoman_want *want, u32 *status)
 {
@@ -412,7 +420,7 @@ int dragoman_queue_ask(struct dragoman_want *want, u32 *status)
 			dragoman_object_get(want->object);
 	}
 	if (!err && !ended)
-		err = join_or_insert(want, key, &req, fresh, &user);
+		err = join_or_insert(want, key, &req, fresh, &user, &ended);
 	spin_unlock(&queue_lock);
 
 	kfree(user);

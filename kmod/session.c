@@ -162,7 +162,7 @@ static int ask_open(struct dragoman_session *session, struct dragoman_image *ima
 	want->image = image;
 	want->class = session->class;
 	err = dragoman_queue_ask(want, &status);
-	if (err || !want->wait)
+	if (err || (status == DRAGOMAN_NONE && !want->wait))
 		return err;
 	if (status == DRAGOMAN_PRIVATE) {
 		out->status = status;
