@@ -160,6 +160,16 @@ same "the other's file is masked" /dev/null "$(readlink /etc/binfmt.d/rival.conf
 same "as many masks as rivals" $((rivals + 1)) "$(find /etc/binfmt.d -type l | wc -l)"
 same "status says so" True "$(json "g['persistent']")"
 check "the file's line is one that the kernel takes" sh -c "echo -1 >$misc/dragoman-aarch64; grep -v '^#' $conf >$misc/register"
+# What a boot does, with no handler yet.
+boot=$(command -v systemd-binfmt /usr/lib/systemd/systemd-binfmt /lib/systemd/systemd-binfmt | head -n 1)
+if [ -x "$boot" ]; then
+	echo -1 >$misc/dragoman-aarch64
+	quiet "$boot" dragoman-aarch64.conf rival.conf
+	check "systemd-binfmt registers it, as at boot" grep -qx enabled $misc/dragoman-aarch64
+	check "and not the masked one" test ! -e $misc/rival
+else
+	skip "systemd-binfmt registers it, as at boot" "no systemd-binfmt here"
+fi
 check "disable" quiet "$d" disable aarch64
 same "nothing is left in binfmt.d" "" "$(ls -A /etc/binfmt.d)"
 check "the masked handler is registered again" grep -qx enabled $misc/rival

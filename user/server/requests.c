@@ -339,7 +339,8 @@ void srv_read_failed(const struct drg_file *asked, u32 domain, int error)
 {
 	static struct srv_rate rate;
 
-	srv_log_rate(&rate, SRV_INFO, "a guest file could not be read: %s", strerror(-error));
+	srv_log_rate(&rate, SRV_INFO, "a guest file could not be read: %s",
+		     error == -EAGAIN ? "it was changed meanwhile; again when it is next asked for" : strerror(-error));
 	for (struct request *r = first; r; r = r->next)
 		for (unsigned i = 0; i < r->nfiles; i++)
 			if (r->w[i].status == -1 && r->w[i].domain == domain && same_file(&r->w[i].file.id, asked))
