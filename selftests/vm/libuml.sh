@@ -13,7 +13,7 @@ uml_get() {
 		vm_kunit=${VM_KUNIT-1} vm_memory=2G vm_limit=$((${VM_LIMIT:-540} * 3))
 	fi
 	dir=$(realpath -m "$cache")
-	stamp=$(cat $config | sha256sum | cut -c 1-8)
+	stamp=$({ cat $config; [ $kind = uml ] || declare -f own_fixes; } | sha256sum | cut -c 1-8)
 	name=$(find -L "$dir" -maxdepth 2 -path "$dir/*-$kind-$stamp/done" | sort -V | tail -n 1)
 	if [ -n "$name" ] && [ -z "${VM_UPDATE:-}" ]; then
 		kdir=$(dirname "$name")
