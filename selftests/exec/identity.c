@@ -352,7 +352,7 @@ TEST_F(identity, audit)
 		.flags = AUDIT_FILTER_EXIT, .action = AUDIT_ALWAYS, .field_count = 1, .fields = { AUDIT_ARCH },
 		.fieldflags = { AUDIT_EQUAL }, .values = { AUDIT_ARCH_X86_64 } } };
 	int nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT), records = 0, ret;
-	char exe[PATH_MAX + 16], dir[PATH_MAX];
+	char exe[PATH_MAX + 16], dir[PATH_MAX], number[32];
 	struct timeval patience = { 3, 0 };
 	struct run *r = &self->r;
 	struct {
@@ -371,11 +371,15 @@ TEST_F(identity, audit)
 	EXPECT_EQ(7, WEXITSTATUS(r->status));
 	ASSERT_NE(NULL, getcwd(dir, sizeof(dir)));
 	snprintf(exe, sizeof(exe), "exe=\"%s/guest\"", dir);
+	snprintf(number, sizeof(number), " syscall=%d ", __NR_execve);
 	setsockopt(nl, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	memset(&m, 0, sizeof(m));
 	while ((ret = recv(nl, &m, sizeof(m) - 1, 0)) > 0) {
 		((char *)&m)[ret] = 0;
 		if (m.h.nlmsg_type == AUDIT_SYSCALL) {
+			/* Where audit has been on before, our own message to it is heard of, too. */
+			if (!strstr(m.data, number))
+				continue;
 			EXPECT_NE(NULL, strstr(m.data, exe)) TH_LOG("%s", m.data);
 			EXPECT_NE(NULL, strstr(m.data, "comm=\"guest\"")) TH_LOG("%s", m.data);
 			records |= 1;
