@@ -5,6 +5,9 @@
  * rt_safe_syscall(pending, nr, args): makes the call unless *pending is set, which then gives -512. Between
  * rt_safe_syscall_begin and rt_safe_syscall_insn, both included, a call has not happened yet, or the kernel has put the
  * program counter back because it is to be restarted: a host handler that finds %rip there makes it return -512.
+ *
+ * rt_notify_syscall(pending, nr, args, place): the same, but gives RT_NOTIFY_RESTART, because -512 may be the result; and the
+ * SYSCALL instruction is the one at place, one of the 1024 that rt_notify_page has, each in 4 bytes (seccomp_notify.c).
  */
 	.text
 	.globl	rt_safe_syscall, rt_safe_syscall_begin, rt_safe_syscall_insn, rt_safe_syscall_restart
@@ -30,6 +33,39 @@ rt_safe_syscall_restart:
 	mov	$-512, %rax
 	ret
 	.size	rt_safe_syscall, . - rt_safe_syscall
+
+	.globl	rt_notify_syscall, rt_notify_begin, rt_notify_jump, rt_notify_page, rt_notify_restart
+	.hidden	rt_notify_syscall, rt_notify_begin, rt_notify_jump, rt_notify_page, rt_notify_restart
+	.type	rt_notify_syscall, @function
+rt_notify_syscall:			# rdi: volatile u32 *pending, rsi: nr, rdx: const u64 args[6], rcx: place
+	mov	%rsi, %rax
+	mov	%rcx, %r11
+	mov	%rdi, %rcx
+	mov	%rdx, %r9
+	mov	(%r9), %rdi
+	mov	8(%r9), %rsi
+	mov	16(%r9), %rdx
+	mov	24(%r9), %r10
+	mov	32(%r9), %r8
+	mov	40(%r9), %r9
+rt_notify_begin:
+	cmpl	$0, (%rcx)
+	jne	rt_notify_restart
+rt_notify_jump:
+	jmp	*%r11
+rt_notify_restart:
+	movabs	$0x7b1d0c0de5ecc057, %rax	# RT_NOTIFY_RESTART
+	ret
+	.size	rt_notify_syscall, . - rt_notify_syscall
+
+	.balign	4096
+rt_notify_page:
+	.rept	1024
+	syscall
+	ret
+	nop
+	.endr
+	.size	rt_notify_page, . - rt_notify_page
 
 /*
  * rt_clone_thread(nr, a, b, c, d, e): clone or clone3 whose child starts on another stack, where it finds the address of

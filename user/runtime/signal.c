@@ -402,15 +402,31 @@ static void deliver_in_context(struct rt_thread *t, struct rt_ucontext *uc, cons
 	rt_context_resume(t, uc);
 }
 
+/* Where a restartable call that has not happened yet at pc says so; 0: there is none at pc. */
+static u64 restart_of(u64 pc)
+{
+	if (pc >= (u64)rt_safe_syscall_begin && pc <= (u64)rt_safe_syscall_insn)
+		return (u64)rt_safe_syscall_restart;
+	if ((pc >= (u64)rt_notify_begin && pc <= (u64)rt_notify_jump) || (pc - (u64)rt_notify_page < 4096 && !(pc & 3)))
+		return (u64)rt_notify_restart;
+	return 0;
+}
+
+/* Is pc behind the SYSCALL instruction of one? */
+static bool after_call(u64 pc)
+{
+	return pc == (u64)rt_safe_syscall_insn + 2 || (pc - (u64)rt_notify_page < 4096 && (pc & 3) == 2);
+}
+
 /* A signal waits: see that translated code is left soon. Everything else comes by a check of sig_pending. */
 static void attend(struct rt_thread *t, struct rt_ucontext *uc)
 {
-	u64 pc = uc->mc.rip;
+	u64 pc = uc->mc.rip, restart = restart_of(pc);
 	bool code = rt_pc_in_code(pc);
 
 	stop_stepping(t, uc);
-	if (pc >= (u64)rt_safe_syscall_begin && pc <= (u64)rt_safe_syscall_insn) {
-		uc->mc.rip = (u64)rt_safe_syscall_restart;
+	if (restart) {
+		uc->mc.rip = restart;
 	} else if (code && rt_context_at_boundary(t, uc)) {
 		deliver_in_context(t, uc, NULL);
 	} else if (code || rt_pc_entering(pc)) {
@@ -520,7 +536,7 @@ static void host_handler(int sig, struct rt_siginfo *info, struct rt_ucontext *u
 			attend(t, uc);
 		return;
 	}
-	if (is_fault(sig, info) && uc->mc.rip != (u64)rt_safe_syscall_insn + 2)
+	if (is_fault(sig, info) && !after_call(uc->mc.rip))
 		sync_signal(t, sig, info, uc);
 	else
 		async_signal(t, sig, info, uc);

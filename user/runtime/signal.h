@@ -63,6 +63,8 @@ _Static_assert(sizeof(struct rt_linux) <= sizeof(((struct rt_thread *)0)->linux_
 
 s64 rt_safe_syscall(volatile u32 *pending, s64 nr, const u64 args[6]);
 extern char rt_safe_syscall_begin[], rt_safe_syscall_insn[], rt_safe_syscall_restart[];
+s64 rt_notify_syscall(volatile u32 *pending, s64 nr, const u64 args[6], const char *place);
+extern char rt_notify_begin[], rt_notify_jump[], rt_notify_page[], rt_notify_restart[];
 void rt_sigreturn_host(void);
 
 /* Host signal mask for a guest mask. */

@@ -3,7 +3,7 @@
  * seccomp for the guest: its filters speak of the guest's call numbers and architecture, so the host cannot run them. They are
  * kept here, as classic BPF programs that are checked once and interpreted at each system call of the thread.
  * A filter binds the guest only: the runtime's own host calls are not filtered.
- * Not there: listeners (SECCOMP_FILTER_FLAG_NEW_LISTENER is -EINVAL, as in kernels before 5.0).
+ * What concerns listeners is in seccomp_notify.c.
  */
 #include <asm/unistd.h>
 #include <linux/capability.h>
@@ -18,12 +18,14 @@
 #define SIGSYS_ 31
 #define SIGKILL_ 9
 #define SYS_SECCOMP_ 1
+#define WAIT_KILLABLE_RECV (1u << 5)	/* SECCOMP_FILTER_FLAG_: since Linux 5.19 */
 #define MAX_INSNS (256 * 1024 / sizeof(struct sock_filter))	/* of all filters of a thread: the kernel's MAX_INSNS_PER_PATH */
 
 struct rt_filter {
 	struct rt_filter *prev;
 	u32 refs;			/* threads, and the next newer filter */
 	u32 len;
+	u32 listener;			/* it was installed with one; the host has a filter for it, too */
 	struct sock_filter insn[];
 };
 
@@ -185,18 +187,24 @@ static u32 filter_run(const struct rt_filter *f, const struct seccomp_data *d)
 	}
 }
 
+/* A result, and the filter that gave it: NULL if none had anything against the call. */
+struct verdict {
+	u32 result;
+	const struct rt_filter *by;
+};
+
 /* The newest of the most restrictive results; what restricts most is the smallest as a signed number. */
-static u32 run_all(const struct rt_filter *f, const struct seccomp_data *d)
+static struct verdict run_all(const struct rt_filter *f, const struct seccomp_data *d)
 {
-	u32 result = SECCOMP_RET_ALLOW;
+	struct verdict v = { .result = SECCOMP_RET_ALLOW };
 
 	for (; f; f = f->prev) {
 		u32 r = filter_run(f, d);
 
-		if ((s32)(r & SECCOMP_RET_ACTION_FULL) < (s32)(result & SECCOMP_RET_ACTION_FULL))
-			result = r;
+		if ((s32)(r & SECCOMP_RET_ACTION_FULL) < (s32)(v.result & SECCOMP_RET_ACTION_FULL))
+			v = (struct verdict){ .result = r, .by = f };
 	}
-	return result;
+	return v;
 }
 
 s64 rt_sys_exit(struct rt_thread *t, const struct rt_sysent *e, u64 *a);
@@ -227,7 +235,7 @@ static bool strict_allows(u64 nr)
 	return nr == 63 /* read */ || nr == 64 /* write */ || nr == 93 /* exit */ || nr == 139 /* rt_sigreturn */;
 }
 
-static u32 ask_filters(struct rt_thread *t, u64 nr, const u64 *a)
+static struct verdict ask_filters(struct rt_thread *t, u64 nr, const u64 *a)
 {
 	struct seccomp_data d = { .nr = (int)nr, .arch = A64_AUDIT_ARCH, .instruction_pointer = RT_STATE(t)->pc };
 
@@ -237,13 +245,13 @@ static u32 ask_filters(struct rt_thread *t, u64 nr, const u64 *a)
 }
 
 /*
- * SECCOMP_RET_TRACE: the tracer may change the call, which the filters see again then, and *result is of the new one; it is not
+ * SECCOMP_RET_TRACE: the tracer may change the call, which the filters see again then, and *v is of the new one; it is not
  * asked a second time. False: there is no call, but *ret.
  */
-static bool ask_tracer(struct rt_thread *t, u32 *result, u64 *nr, u64 *a, s64 *ret)
+static bool ask_tracer(struct rt_thread *t, struct verdict *v, u64 *nr, u64 *a, s64 *ret)
 {
 	*ret = -ENOSYS;
-	if (!rt_trace_seccomp(t, *result & SECCOMP_RET_DATA))
+	if (!rt_trace_seccomp(t, v->result & SECCOMP_RET_DATA))
 		return false;
 	*nr = (u64)RT_LX(t)->trace.nr;
 	*ret = (s64)RT_STATE(t)->x[0];
@@ -251,10 +259,26 @@ static bool ask_tracer(struct rt_thread *t, u32 *result, u64 *nr, u64 *a, s64 *r
 		return false;
 	for (unsigned i = 0; i < 6; i++)
 		a[i] = RT_STATE(t)->x[i];
-	*result = ask_filters(t, *nr, a);
-	if ((*result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE)
-		*result = SECCOMP_RET_ALLOW;
+	*v = ask_filters(t, *nr, a);
+	if ((v->result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE)
+		v->result = SECCOMP_RET_ALLOW;
 	return true;
+}
+
+/* SECCOMP_RET_USER_NOTIF. False: the supervisor wants the call made; else *ret is its result. */
+static bool ask_listener(struct rt_thread *t, const struct rt_filter *f, u64 nr, const u64 *a, s64 *ret)
+{
+	*ret = f->listener ? rt_notify_call(t, nr, a) : -ENOSYS;
+	if (*ret == RT_NOTIFY_RESTART) {
+		*ret = -RT_ERESTARTSYS;
+	} else if (*ret == -RT_ERESTARTSYS || *ret == RT_SYS_STATE_SET) {
+		/* a supervisor's number, not ours */
+		RT_STATE(t)->x[0] = (u64)*ret;
+		rt_vecs_save(t);
+		rt_flags_save(t);
+		*ret = RT_SYS_STATE_SET;
+	}
+	return *ret != RT_NOTIFY_CONTINUE;
 }
 
 /* A thread that installed a filter for all gave them its no_new_privs too, which each can only set for itself. */
@@ -266,7 +290,7 @@ static void take_no_new_privs(struct rt_thread *t)
 
 bool rt_seccomp_check(struct rt_thread *t, u64 *nr, u64 *a, s64 *ret)
 {
-	u32 result;
+	struct verdict v;
 
 	if (RT_LX(t)->seccomp_mode == SECCOMP_MODE_STRICT) {
 		if (strict_allows(*nr))
@@ -275,22 +299,21 @@ bool rt_seccomp_check(struct rt_thread *t, u64 *nr, u64 *a, s64 *ret)
 	}
 	if (unlikely(RT_LX(t)->no_new_privs))
 		take_no_new_privs(t);
-	result = ask_filters(t, *nr, a);
-	if ((result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE && !ask_tracer(t, &result, nr, a, ret))
+	v = ask_filters(t, *nr, a);
+	if ((v.result & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE && !ask_tracer(t, &v, nr, a, ret))
 		return true;
-	switch (result & SECCOMP_RET_ACTION_FULL) {
+	switch (v.result & SECCOMP_RET_ACTION_FULL) {
 	case SECCOMP_RET_ALLOW:
 	case SECCOMP_RET_LOG:
 		return false;
 	case SECCOMP_RET_ERRNO:
-		*ret = -(s64)MIN(result & SECCOMP_RET_DATA, 4095u);
+		*ret = -(s64)MIN(v.result & SECCOMP_RET_DATA, 4095u);
 		return true;
 	case SECCOMP_RET_TRAP:
-		*ret = trap(t, *nr, result & SECCOMP_RET_DATA);
+		*ret = trap(t, *nr, v.result & SECCOMP_RET_DATA);
 		return true;
-	case SECCOMP_RET_USER_NOTIF:	/* nobody listens */
-		*ret = -ENOSYS;
-		return true;
+	case SECCOMP_RET_USER_NOTIF:
+		return ask_listener(t, v.by, *nr, a, ret);
 	case SECCOMP_RET_KILL_THREAD:
 		if (rt.nthreads > 1) {
 			u64 status = SIGSYS_;
@@ -351,25 +374,65 @@ static void push_filter(struct rt_thread *t, struct rt_filter *f)
 	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
 }
 
+static bool has_listener(const struct rt_filter *f)
+{
+	while (f && !f->listener)
+		f = f->prev;
+	return f;
+}
+
+/*
+ * What the host has to know of f, before it comes to t's filters: nothing if none has a listener. A descriptor, 0, or -errno.
+ * The host has no second listener while there is one: who had one before is not listened to any more.
+ */
+static s64 tell_host(struct rt_thread *t, const struct rt_filter *f, u32 flags)
+{
+	bool sync = flags & SECCOMP_FILTER_FLAG_TSYNC;
+	s64 ret;
+
+	if (!f->listener && !(sync && has_listener(RT_LX(t)->filter)))
+		return 0;
+	ret = rt_notify_install(sync ? flags | SECCOMP_FILTER_FLAG_TSYNC_ESRCH : flags);
+	if (ret >= 0 && f->listener)
+		for (struct rt_filter *old = RT_LX(t)->filter; old; old = old->prev)
+			old->listener = 0;
+	return ret;
+}
+
+static s64 install_one(struct rt_thread *t, struct rt_filter *f, u32 flags)
+{
+	s64 ret = tell_host(t, f, flags);
+
+	if (ret < 0)
+		filter_put(f);
+	else
+		push_filter(t, f);
+	return ret;
+}
+
 /* All threads get t's filters, or none does. The threads do not look at theirs under a lock: a chain is complete before it is seen. */
 static s64 install_all(struct rt_thread *t, struct rt_filter *f, u32 flags)
 {
 	bool no_new_privs = sys(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	struct rt_thread *refuses;
+	s64 ret;
 
 	rt_lock(&rt.threads_lock);
 	refuses = tsync_refuses(t);
-	if (!refuses) {
+	if (refuses)
+		ret = flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : refuses->tid;
+	else
+		ret = tell_host(t, f, flags);
+	if (!refuses && ret >= 0) {
 		push_filter(t, f);
 		for (struct rt_thread *o = rt.threads; o; o = o->next)
 			if (o != t && !o->exiting)
 				adopt(o, f, no_new_privs);
+		f = NULL;
 	}
 	rt_unlock(&rt.threads_lock);
-	if (!refuses)
-		return 0;
 	filter_put(f);
-	return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : refuses->tid;
+	return ret;
 }
 
 /* In instructions; the kernel counts four more for each filter. */
@@ -382,15 +445,24 @@ static u32 chain_length(const struct rt_filter *f)
 	return n;
 }
 
-static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
+/* As the kernel: a result cannot be both a descriptor and the id of a thread that refuses. */
+static bool flags_are_valid(u32 flags)
 {
 	const u32 known = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW |
-		SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | WAIT_KILLABLE_RECV;
+
+	if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		return !(flags & ~known) && (!(flags & SECCOMP_FILTER_FLAG_TSYNC) || flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH);
+	return !(flags & ~known) && !(flags & WAIT_KILLABLE_RECV);
+}
+
+static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
+{
 	struct rt_filter *f;
 	u16 len;
 	u64 insns;
 
-	if (flags & ~known || RT_LX(t)->seccomp_mode == SECCOMP_MODE_STRICT)
+	if (!flags_are_valid(flags) || RT_LX(t)->seccomp_mode == SECCOMP_MODE_STRICT)
 		return -EINVAL;
 	if (rt_get_u16(&len, args) || rt_get_u64(&insns, args + 8))
 		return -EFAULT;
@@ -409,10 +481,8 @@ static s64 set_filter(struct rt_thread *t, u32 flags, u64 args)
 		filter_put(f);
 		return -EINVAL;
 	}
-	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
-		return install_all(t, f, flags);
-	push_filter(t, f);
-	return 0;
+	f->listener = !!(flags & SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	return flags & SECCOMP_FILTER_FLAG_TSYNC ? install_all(t, f, flags) : install_one(t, f, flags);
 }
 
 static s64 set_strict(struct rt_thread *t)
@@ -464,7 +534,9 @@ void rt_seccomp_after_fork(struct rt_thread *t)
 		f->refs = 1;
 }
 
-/* The memfd holds, newest first, { u32 length; instructions } of each filter. */
+struct exported { u32 len, listener; };
+
+/* The memfd holds, newest first, { struct exported; instructions } of each filter. */
 s64 rt_seccomp_export(struct rt_thread *t)
 {
 	s64 fd;
@@ -473,10 +545,10 @@ s64 rt_seccomp_export(struct rt_thread *t)
 		return -1;
 	fd = sys(__NR_memfd_create, "seccomp", 2 /* MFD_ALLOW_SEALING */);
 	for (const struct rt_filter *f = RT_LX(t)->filter; f && fd >= 0; f = f->prev) {
+		struct exported head = { f->len, f->listener };
 		size_t size = f->len * sizeof(f->insn[0]);
 
-		if (sys(__NR_write, fd, &f->len, sizeof(f->len)) != sizeof(f->len) ||
-		    sys(__NR_write, fd, f->insn, size) != (s64)size) {
+		if (sys(__NR_write, fd, &head, sizeof(head)) != sizeof(head) || sys(__NR_write, fd, f->insn, size) != (s64)size) {
 			sys(__NR_close, fd);
 			return -ENOMEM;
 		}
@@ -489,20 +561,21 @@ s64 rt_seccomp_export(struct rt_thread *t)
 int rt_seccomp_import(struct rt_thread *t, int fd)
 {
 	struct rt_filter **link = &RT_LX(t)->filter;
+	struct exported head;
 	u64 at = 0;
-	u32 len;
 
-	while (sys(__NR_pread64, fd, &len, sizeof(len), at) == sizeof(len)) {
-		struct rt_filter *f = len && len <= BPF_MAXINSNS ? filter_alloc(len) : NULL;
-		size_t size = len * sizeof(f->insn[0]);
+	while (sys(__NR_pread64, fd, &head, sizeof(head), at) == sizeof(head)) {
+		struct rt_filter *f = head.len && head.len <= BPF_MAXINSNS ? filter_alloc(head.len) : NULL;
+		size_t size = head.len * sizeof(f->insn[0]);
 
 		if (!f)
 			return -EINVAL;
+		f->listener = head.listener;
 		*link = f;
 		link = &f->prev;
-		if (sys(__NR_pread64, fd, f->insn, size, at + sizeof(len)) != (s64)size || !filter_is_valid(f))
+		if (sys(__NR_pread64, fd, f->insn, size, at + sizeof(head)) != (s64)size || !filter_is_valid(f))
 			return -EINVAL;
-		at += sizeof(len) + size;
+		at += sizeof(head) + size;
 	}
 	RT_LX(t)->seccomp_mode = SECCOMP_MODE_FILTER;
 	return 0;

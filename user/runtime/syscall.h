@@ -81,6 +81,17 @@ void rt_seccomp_after_fork(struct rt_thread *t);
 s64 rt_seccomp_export(struct rt_thread *t);
 int rt_seccomp_import(struct rt_thread *t, int fd);
 
+/*
+ * seccomp_notify.c. install: the host's filter for one of the guest that was installed with these flags: the listener's descriptor with
+ * SECCOMP_FILTER_FLAG_NEW_LISTENER, else 0 (TSYNC then only gives all threads what this one has); or what seccomp() fails with.
+ * call: asks who listens; the call's result, which can be any number, or RT_NOTIFY_CONTINUE: it is to be made; or RT_NOTIFY_RESTART:
+ * a signal comes first.
+ */
+#define RT_NOTIFY_CONTINUE 0x7b1d0c0de5ecc04dll	/* no descriptor, error, size or address */
+#define RT_NOTIFY_RESTART 0x7b1d0c0de5ecc057ll
+s64 rt_notify_install(u32 flags);
+s64 rt_notify_call(struct rt_thread *t, u64 nr, const u64 *a);
+
 /* strace.c: t->state is as at the call. */
 void rt_strace_enter(struct rt_thread *t, const struct rt_sysent *e, const char *name);
 void rt_strace_leave(struct rt_thread *t, const struct rt_sysent *e, const char *name, s64 ret);
