@@ -102,6 +102,20 @@ static int grown(const struct memory *before, const struct memory *after, int ev
 	return bad;
 }
 
+/*
+ * Is there more than chance leaves? Not asked of a debug kernel: kmemleak has a record of its own for each object, KASAN keeps what was
+ * freed for long. There kmemleak judges (selftests/vm/init).
+ */
+static int more(const struct memory *before, const struct memory *after, int events)
+{
+	if (access("/sys/kernel/debug/kmemleak", F_OK) == 0) {
+		ksft_print_msg("memory is left to kmemleak\n");
+		return 0;
+	}
+	/* Page tables and per-processor caches come and go: some slack. */
+	return (after->kb - before->kb >= 2048) + grown(before, after, events);
+}
+
 static void forget_log(int fd)
 {
 	if (fd >= 0)
@@ -237,9 +251,7 @@ TEST_F_TIMEOUT(endure, execs, 7200)
 		look(&self->after);
 		ksft_print_msg("%d execs: %ld kB, %+ld\n", i * quarter, self->after.kb, self->after.kb - self->before.kb);
 	}
-	/* Page tables and per-processor caches come and go: some slack. */
-	EXPECT_GT(2048, self->after.kb - self->before.kb);
-	EXPECT_EQ(0, grown(&self->before, &self->after, 4 * quarter));
+	EXPECT_EQ(0, more(&self->before, &self->after, 4 * quarter));
 	EXPECT_EQ(self->refs, references_settle(self->refs));
 	EXPECT_EQ(0, read_number(SYSFS "/stats/sessions"));
 	EXPECT_EQ(0, bad_lines(self->log));
@@ -263,8 +275,7 @@ TEST_F_TIMEOUT(endure, servers, 7200)
 		ksft_print_msg("%d servers killed: %ld kB, %+ld\n", i * quarter, self->after.kb, self->after.kb - self->before.kb);
 	}
 	images = read_number(SYSFS "/stats/images");
-	EXPECT_GT(2048, self->after.kb - self->before.kb);
-	EXPECT_EQ(0, grown(&self->before, &self->after, 4 * quarter));
+	EXPECT_EQ(0, more(&self->before, &self->after, 4 * quarter));
 	EXPECT_EQ(self->refs, references_settle(self->refs));
 	EXPECT_EQ(0, read_number(SYSFS "/stats/objects"));
 	EXPECT_GE(4, images);
@@ -293,8 +304,7 @@ TEST_F_TIMEOUT(endure, loads, 7200)
 		look(&self->after);
 		ksft_print_msg("%d loads: %ld kB, %+ld\n", i * quarter, self->after.kb, self->after.kb - self->before.kb);
 	}
-	EXPECT_GT(2048, self->after.kb - self->before.kb);
-	EXPECT_EQ(0, grown(&self->before, &self->after, 4 * quarter));
+	EXPECT_EQ(0, more(&self->before, &self->after, 4 * quarter));
 	EXPECT_EQ(0, references_settle(0));
 	if (quarter == self->rounds / 4 + 1)
 		EXPECT_EQ(0, bad_lines(self->log));

@@ -323,6 +323,7 @@ TEST_F(objects, no_real_files)
 TEST_F_TIMEOUT(objects, forgotten, 1800)
 {
 	struct stage *s = &self->s;
+	unsigned long long start = now_ns();
 	long long before, after;
 	struct dragoman_detach d;
 	struct statfs fs;
@@ -344,6 +345,7 @@ TEST_F_TIMEOUT(objects, forgotten, 1800)
 		close(fd);
 		close(session);
 	}
+	ksft_print_msg("17000 images in %llu s\n", (now_ns() - start) / SECOND);
 	after = read_number(SYSFS "/stats/images");
 	EXPECT_LE(16000, after - before);
 	EXPECT_GE(16500, after - before);

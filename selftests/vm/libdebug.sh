@@ -19,13 +19,19 @@ source_get() {
 		mv "$2.part" "$2" || { why="$name cannot be unpacked"; return 1; }
 }
 
-# own_fixes SOURCE: what is wrong in that kernel itself and would end the proof. UML's copies to and from user memory ask for the
-# page table's entry again after a fault, and follow it though there was no memory for the table: kmod:failnth would panic UML in
-# the native ELF loader. One who has no entry has EFAULT instead, as in the function's first half. Nothing if it is mended there.
+# own_fixes SOURCE: what is wrong in that kernel's User-Mode Linux and would end the proof; nothing where it is mended there.
+#
+# Its copies to and from user memory ask for the page table's entry again after a fault, and follow it though there was no memory
+# for the table: kmod:failnth would panic UML in the native ELF loader. Who has no entry gets EFAULT, as for one that is not present.
+#
+# Its stack traces (at each allocation, for kmemleak and KASAN) ask of each word of the stack whether it is a module's code, under
+# a lock, with two system calls of the host: milliseconds each. What cannot be code's address need not be asked.
 own_fixes() {
-	local file=$1/arch/um/kernel/skas/uaccess.c
-	[ ! -e "$file" ] ||
-		sed -i '/^static pte_t \*maybe_map(/,/^}/s/if (!pte_present(\*pte))$/if (pte \&\& !pte_present(*pte))/' "$file"
+	local um=$1/arch/um/kernel
+	[ ! -e "$um/skas/uaccess.c" ] ||
+		sed -i '/^static pte_t \*maybe_map(/,/^}/s/if (!pte_present(\*pte))$/if (pte \&\& !pte_present(*pte))/' "$um/skas/uaccess.c"
+	[ ! -e "$um/stacktrace.c" ] ||
+		sed -i 's/^\t\tif (__kernel_text_address(addr)) {/\t\tif ((core_kernel_text(addr) || (addr >= MODULES_VADDR \&\& addr < MODULES_END)) \&\&\n\t\t    __kernel_text_address(addr)) {/' "$um/stacktrace.c"
 }
 
 # own_build SOURCE OUT CONFIG NEEDS TARGETS MAKE-ARGUMENTS...: a kernel from tinyconfig and a fragment; NEEDS are options

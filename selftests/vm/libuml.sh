@@ -34,9 +34,9 @@ uml_get() {
 # uml_boot FOLDER: as boot(), with the same files.
 uml_boot() {
 	local dir=$1 memory=/dev/shm
-	# Its memory is a file that has to be executable.
+	# Its memory is a file that has to be executable. Its root is ramfs if not told, whose files no server translates for all.
 	[ "$(df --output=avail -BM "$memory" 2>/dev/null | tail -n 1 | tr -dc 0-9)" -gt 2500 ] 2>/dev/null || memory=$dir
 	env -i HOME=/ PATH=/usr/bin:/bin TMPDIR="$memory" timeout -k 10 "$vm_limit" "$linux" mem="${vm_memory:-1G}" ncpus=2 \
 		initrd="$dir/initrd" uml_dir="$dir/" umid=uml seccomp=on con=null ssl=null con0=null,fd:1 con1=null,fd:3 \
-		loglevel=6 oops=panic ${vm_append:-} </dev/null >"$dir/console" 2>"$dir/uml.log" 3>"$dir/ktap"
+		rootfstype=tmpfs loglevel=6 oops=panic ${vm_append:-} </dev/null >"$dir/console" 2>"$dir/uml.log" 3>"$dir/ktap"
 }
