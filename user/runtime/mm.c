@@ -347,6 +347,9 @@ static s64 host_prot(u64 prot)
 	prot &= ~(u64)A64_PROT_BTI;
 	if (prot & A64_PROT_MTE)
 		return -EINVAL;
+	/* Bits that no kernel knows: mmap does not care, mprotect refuses. One stands for all, lest it looks like an error. */
+	if (prot >> 31)
+		prot = (prot & ~(~0ull << 31)) | 1u << 30;
 	/* We have to read what the guest executes; without EPAN arm64 makes execute-only readable too. */
 	if (prot & PROT_EXEC)
 		prot |= PROT_READ;

@@ -398,7 +398,7 @@ static void run(const struct start *s, const struct rt_image *img, u64 sp)
 	RT_STATE(t)->pc = img->start;
 	RT_STATE(t)->x[31] = sp;
 	if (unlikely(s->aux[AT_FLAGS] & RT_AT_TRACED))
-		rt_trace_exec(t, (u32)s->aux[AT_FLAGS]);
+		rt_trace_exec(t, s->aux[AT_FLAGS]);
 	rt_thread_run(t);
 }
 

@@ -75,21 +75,15 @@ RT_SYS_HANDLER(openat)
 RT_SYS_HANDLER(openat2)
 {
 	struct open_how how;
-	u8 more;
 	s64 ret;
 
 	if (a[3] < sizeof(how))
 		return -EINVAL;
 	if (a[3] > 4096)
 		return -E2BIG;
-	if (rt_copy_from_user(&how, a[2], sizeof(how)))
-		return -EFAULT;
-	for (u64 i = sizeof(how); i < a[3]; i++) {
-		if (rt_get_u8(&more, a[2] + i))
-			return -EFAULT;
-		if (more)
-			return -E2BIG;
-	}
+	ret = rt_copy_struct_from_user(&how, sizeof(how), a[2], a[3]);
+	if (ret)
+		return ret;
 	how.flags = rt_oflags_to_host(how.flags);
 	a[2] = (u64)&how;
 	a[3] = sizeof(how);

@@ -8,8 +8,10 @@
  *
  * What is not there: a tracee that was stopped in translated code (by an attach, an interrupt or an asynchronous signal) shows
  * the registers that it had at its last entry to the runtime; the stops of a system call that it was blocked in when it was
- * attached to, since the host's kernel restarts that without us (strace -p shows the next call first); hardware breakpoints;
- * PTRACE_SYSEMU, PTRACE_SET_SYSCALL_INFO.
+ * attached to, since the host's kernel restarts that without us (strace -p shows the next call first); the order of stops at
+ * a call that a signal interrupts, which is the signal's first and then the call's end, with EINTR for the kernel's ERESTART
+ * numbers (strace shows the call as unfinished); the stop for a signal that the tracer gave at another stop, which the tracee
+ * gets at once; hardware breakpoints; PTRACE_SYSEMU, PTRACE_SET_SYSCALL_INFO.
  */
 #include <asm/stat.h>
 #include <linux/auxvec.h>
@@ -210,6 +212,12 @@ static s64 write_set(struct tracee *v, u64 type, const union regset *r)
 	return err ? err : mark(v, RT_TRACE_DIRTY);
 }
 
+/* Bytes of a register in a set: as much as a length has to be a multiple of. */
+static u64 register_size(u64 type)
+{
+	return type == NT_PRSTATUS || type == NT_ARM_TLS_ ? 8 : 4;
+}
+
 static s64 regset(struct tracee *v, bool set, u64 type, u64 iov)
 {
 	union regset r = { 0 };
@@ -220,6 +228,8 @@ static s64 regset(struct tracee *v, bool set, u64 type, u64 iov)
 		return -EFAULT;
 	if (size < 0)
 		return size;
+	if (len % register_size(type))
+		return -EINVAL;
 	len = MIN(len, (u64)size);
 	if (set ? rt_copy_from_user(&r, base, len) : rt_copy_to_user(base, &r, len))
 		return -EFAULT;
@@ -332,8 +342,6 @@ static s64 event_message(struct rt_thread *t, struct tracee *v, u64 *a)
 		msg = PTRACE_EVENTMSG_SYSCALL_EXIT;
 		break;
 	case RT_STOP_EXEC:
-		msg = (u64)v->pid;
-		break;
 	case RT_STOP_SECCOMP:
 		msg = v->tr.info;
 		break;
@@ -468,10 +476,13 @@ static bool show_stop(s64 pid, u32 *what)
 {
 	u32 sig = *what & 0xff, event = *what >> 8;
 	struct rt_siginfo info;
+	u64 former = (u64)pid;
 	struct tracee v;
 
 	if ((event == PTRACE_EVENT_EXEC || *what == SIGTRAP_) && is_fresh(pid)) {
-		tell_traced(pid, RT_AT_TRACED | (event ? RT_AT_TRACED_EVENT : 0));
+		if (event)
+			sys(__NR_ptrace, PTRACE_GETEVENTMSG, pid, 0, &former);
+		tell_traced(pid, RT_AT_TRACED | (event ? RT_AT_TRACED_EVENT : 0) | former << RT_AT_TRACED_FORMER);
 		sys(__NR_ptrace, PTRACE_CONT, pid, 0, 0);
 		return false;
 	}

@@ -32,6 +32,7 @@ struct clone_args_known {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 #define CLONE_ARGS_SIZE_VER0 64
+#define CLONE_ARGS_SIZE_MAX 4096
 
 /* A clone in either form. */
 struct clone_request {
@@ -211,22 +212,24 @@ RT_SYS_HANDLER(clone)
 
 RT_SYS_HANDLER(clone3)
 {
-	struct { struct clone_args_known known; u8 more[512 - sizeof(struct clone_args_known)]; } args = { 0 };
-	struct clone_request r = { .args = &args.known, .args_size = a[1] };
+	struct clone_args_known args;
+	struct clone_request r = { .args = &args, .args_size = a[1] < sizeof(args) ? a[1] : sizeof(args) };
+	int err;
 
+	if (a[1] > CLONE_ARGS_SIZE_MAX)
+		return -E2BIG;
 	if (a[1] < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
-	if (a[1] > sizeof(args))	/* the kernel allows a page, of zeros as far as it does not know it */
-		return -E2BIG;
-	if (rt_copy_from_user(&args, a[0], a[1]))
-		return -EFAULT;
-	r.flags = args.known.flags;
-	r.tls = args.known.tls;
-	if (!args.known.stack != !args.known.stack_size)
+	err = rt_copy_struct_from_user(&args, sizeof(args), a[0], a[1]);
+	if (err)
+		return err;
+	r.flags = args.flags;
+	r.tls = args.tls;
+	if (!args.stack != !args.stack_size)
 		return -EINVAL;
 	if (r.flags & C_CLEAR_SIGHAND && r.flags & C_SIGHAND)
 		return -EINVAL;
-	r.sp = args.known.stack + args.known.stack_size;
+	r.sp = args.stack + args.stack_size;
 	return do_clone(t, &r);
 }
 

@@ -19,7 +19,8 @@ struct rt_trace {
 	u32 kind;			/* RT_STOP_* while stopped, else 0 */
 	u32 resume_sig;			/* at a stop for a signal: what to deliver instead; 0: nothing */
 	s32 owner;			/* the thread that this block is of, as its tracer calls it; 0: not yet known */
-	u64 info;			/* RT_STOP_SIGNAL: address of its struct rt_siginfo; RT_STOP_SECCOMP: the filter's data */
+	u64 info;			/* RT_STOP_SIGNAL: address of its struct rt_siginfo; RT_STOP_SECCOMP: the filter's data;
+					   RT_STOP_EXEC: the id that the thread had before, as its tracer calls it */
 	s64 nr;				/* at a system call stop: its number; the tracer may change it, -1: none */
 };
 
@@ -45,10 +46,11 @@ struct rt_trace {
 /* What the tracer adds to AT_FLAGS of a process that has just executed the runtime. */
 #define RT_AT_TRACED 0x40000000u
 #define RT_AT_TRACED_EVENT 0x80000000u
+#define RT_AT_TRACED_FORMER 32		/* shift: the id that the thread had before (a thread that executes becomes the first) */
 
 /* tracee.c. Each may change t->state as the tracer likes; vecs_in_state as in rt_signal_raise. */
 /* The new program's first stop; at: AT_FLAGS. */
-void rt_trace_exec(struct rt_thread *t, u32 at);
+void rt_trace_exec(struct rt_thread *t, u64 at);
 /* Before a system call: its number. */
 s64 rt_trace_enter(struct rt_thread *t, u64 nr);
 /* After it, t->state being what the guest will see. True if that was changed (all of it is in t->state then). */

@@ -108,14 +108,14 @@ int rt_trace_fault(struct rt_thread *t, const struct rt_siginfo *info)
 	return sig;
 }
 
-void rt_trace_exec(struct rt_thread *t, u32 at)
+void rt_trace_exec(struct rt_thread *t, u64 at)
 {
 	struct rt_trace *tr = &RT_LX(t)->trace;
 	u64 x8 = t->a64.x[8];
 
 	tr->flags = RT_TRACE_ON;
 	t->a64.x[8] = tr->nr = NR_EXECVE;
-	stop(t, at & RT_AT_TRACED_EVENT ? RT_STOP_EXEC : RT_STOP_EXEC_TRAP, 0);
+	stop(t, at & RT_AT_TRACED_EVENT ? RT_STOP_EXEC : RT_STOP_EXEC_TRAP, at >> RT_AT_TRACED_FORMER);
 	if (tr->flags & RT_TRACE_SYSCALLS)
 		stop(t, RT_STOP_EXIT, 0);
 	if (!(tr->flags & RT_TRACE_DIRTY))

@@ -34,6 +34,20 @@ int rt_copy_from_user(void *dst, u64 src, size_t n)
 	return copy(dst, (const void *)src, n);
 }
 
+int rt_copy_struct_from_user(void *dst, size_t known, u64 src, size_t size)
+{
+	u8 more;
+
+	for (size_t i = known; i < size; i++) {
+		if (rt_get_u8(&more, src + i))
+			return -EFAULT;
+		if (more)
+			return -E2BIG;
+	}
+	__builtin_memset(dst, 0, known);
+	return rt_copy_from_user(dst, src, size < known ? size : known);
+}
+
 int rt_copy_to_user(u64 dst, const void *src, size_t n)
 {
 	return copy((void *)dst, src, n);

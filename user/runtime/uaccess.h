@@ -15,6 +15,11 @@ u64 rt_uaccess_fixup(u64 host_pc);
 /* 0 or -EFAULT; then an unknown part has been copied. */
 int rt_copy_from_user(void *dst, u64 src, size_t n);
 int rt_copy_to_user(u64 dst, const void *src, size_t n);
+/*
+ * Takes a struct that has grown over time, as the kernel does: the first known bytes of the size bytes at src, with zeros
+ * for what is missing. -E2BIG if not all that follows is zero, else -EFAULT.
+ */
+int rt_copy_struct_from_user(void *dst, size_t known, u64 src, size_t size);
 int rt_clear_user(u64 dst, size_t n);
 /* Length without the NUL; -EFAULT; -ENAMETOOLONG when none of the first max bytes is NUL. */
 s64 rt_strnlen_user(u64 src, size_t max);

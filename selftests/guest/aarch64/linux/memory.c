@@ -232,12 +232,25 @@ static void test_place_again(void)
 	munmap(code, FUNCTIONS * 8);
 }
 
+/* Protection bits that no kernel knows: mmap takes no notice of them, mprotect refuses them, where there is anything to do. */
+static void test_unknown_prot(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *p = (char *)syscall(SYS_mmap, NULL, page, 1ul << 63 | PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0ul);
+
+	check(p != MAP_FAILED && !*p, "mmap with unknown protection bits");
+	check(syscall(SYS_mprotect, p, page, 1ul << 63 | PROT_READ) == -1 && errno == EINVAL, "mprotect: EINVAL");
+	check(syscall(SYS_mprotect, p, 0ul, 1ul << 63 | PROT_READ) == 0, "mprotect of nothing");
+	munmap(p, page);
+}
+
 int main(void)
 {
 	ktap_begin();
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
 	test_forms();
+	test_unknown_prot();
 	test_mremap();
 	test_brk();
 	test_efault();

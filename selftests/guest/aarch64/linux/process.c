@@ -152,6 +152,30 @@ static void test_clone(void)
 	check(syscall(SYS_clone3, 1ul, sizeof(args)) == -1 && errno == EFAULT, "clone3: EFAULT");
 }
 
+/* What follows the known part of clone3's argument has to be zero, whether all of it can be read or not. */
+static void test_clone3_size(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct clone_args *args = (struct clone_args *)map;
+	int status = 0;
+	pid_t pid;
+
+	args->exit_signal = SIGCHLD;
+	pid = syscall(SYS_clone3, args, page);
+	if (!pid)
+		_exit(7);
+	check(pid > 0 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7, "clone3: a page (%d, %x)", pid, status);
+	check(syscall(SYS_clone3, args, page + 8) == -1 && errno == E2BIG, "clone3: more than a page");
+	munmap(map + page, page);
+	args = (struct clone_args *)(map + page - 256);
+	args->exit_signal = SIGCHLD;
+	check(syscall(SYS_clone3, args, 264ul) == -1 && errno == EFAULT, "clone3: zeros, then nothing");
+	map[page - 8] = 1;
+	check(syscall(SYS_clone3, args, 264ul) == -1 && errno == E2BIG, "clone3: not zero, then nothing");
+	munmap(map, page);
+}
+
 static void on_signal(int sig)
 {
 	(void)sig;
@@ -275,6 +299,7 @@ int main(int argc, char **argv)
 	test_vfork();
 	test_spawn();
 	test_clone();
+	test_clone3_size();
 	test_clear_sighand();
 	test_wait();
 	test_exec();

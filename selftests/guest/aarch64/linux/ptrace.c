@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/ptrace.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -239,6 +240,30 @@ static void test_seccomp(void)
 	check(s == -1 - SIGSYS || s == -1 - (SIGSYS | 0x80), "filters see the new call; death is no stop (%x)", s);
 }
 
+/* A register set's length is one of whole registers; what does not fit is left out, what is too long is cut. */
+static void test_lengths(void)
+{
+	static const struct { unsigned type, whole, odd; } sets[] = {
+		{ NT_PRSTATUS, 272, 4 }, { NT_PRFPREG, 528, 2 }, { NT_ARM_TLS, 8, 4 },
+	};
+	pid_t pid = start(calls);
+	uint64_t buf[80];
+
+	for (int k = 0; k < 3; k++) {
+		struct iovec part = { buf, 8 }, more = { buf, sizeof(buf) };
+		struct iovec odd = { buf, 8 + sets[k].odd };
+		long r = trace(PTRACE_GETREGSET, pid, sets[k].type, &odd);
+		int refused = r == -1 && errno == EINVAL && odd.iov_len == 8 + sets[k].odd;
+
+		check(refused && !trace(PTRACE_GETREGSET, pid, sets[k].type, &part) && part.iov_len == 8 &&
+		      !trace(PTRACE_GETREGSET, pid, sets[k].type, &more) && more.iov_len >= sets[k].whole,
+		      "lengths of register set %x (%d, %zu)", sets[k].type, refused, more.iov_len);
+		odd.iov_len = 8 + sets[k].odd;
+		check(trace(PTRACE_SETREGSET, pid, sets[k].type, &odd) == -1 && errno == EINVAL, "as it is set");
+	}
+	go(PTRACE_CONT, pid, 0);
+}
+
 static void executes(void)
 {
 	execl("/proc/self/exe", "ptrace", "child", (char *)NULL);
@@ -264,6 +289,42 @@ static void test_exec(void)
 	check(s == (SIGTRAP | 0x80) && r.regs[0] == 0, "then execve's end (%x)", s);
 	s = go(PTRACE_CONT, pid, 0);
 	check(s == -1 - (6 << 8), "and it runs (%x)", s);
+}
+
+static void *thread_executes(void *arg)
+{
+	executes();
+	return arg;
+}
+
+static void lets_thread_execute(void)
+{
+	pthread_t t;
+
+	if (!pthread_create(&t, NULL, thread_executes, NULL))
+		pthread_join(t, NULL);
+}
+
+/* A thread that executes gets the process's id; the event tells which one it had. */
+static void test_exec_in_thread(void)
+{
+	pid_t pid = start(lets_thread_execute);
+	unsigned long tid = 0, former = 0;
+	int s, status = 0;
+
+	trace(PTRACE_SETOPTIONS, pid, 0, (void *)(PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE));
+	s = go(PTRACE_CONT, pid, 0);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &tid);
+	check(s == (SIGTRAP | PTRACE_EVENT_CLONE << 8) && tid, "PTRACE_EVENT_CLONE (%x, %lu)", s, tid);
+	trace(PTRACE_CONT, pid, 0, NULL);
+	waitpid((pid_t)tid, &status, __WALL);
+	check(status >> 8 == SIGSTOP, "the thread stops (%x)", status);
+	trace(PTRACE_CONT, (pid_t)tid, 0, NULL);
+	waitpid(pid, &status, __WALL);
+	trace(PTRACE_GETEVENTMSG, pid, 0, &former);
+	check(status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8) && former == tid, "the thread executes (%x, %lu)", status, former);
+	s = go(PTRACE_CONT, pid, 0);
+	check(s == -1 - (6 << 8), "and the program runs (%x)", s);
 }
 
 /* As debuggers' servers do it: nothing but fork and wait before the first stop, and that is execve's. */
@@ -357,7 +418,9 @@ int main(int argc, char **argv)
 	test_fault();
 	test_breakpoint();
 	test_seccomp();
+	test_lengths();
 	test_exec();
+	test_exec_in_thread();
 	test_fork();
 	return ktap_end();
 }
