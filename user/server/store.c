@@ -43,6 +43,9 @@ void srv_store_failed(int error)
 
 void srv_store_worked(void)
 {
+	/* What had begun before it broke says nothing: where no inode is left a file that has one can still be written. */
+	if (broken && srv_now() < retry_at)
+		return;
 	if (broken)
 		srv_log(SRV_INFO, "cache directory can be used again");
 	broken = false;
