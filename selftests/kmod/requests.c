@@ -27,11 +27,11 @@ FIXTURE_TEARDOWN(requests)
 	leave_folder();
 }
 
-/* A child that misses one place; its exit status says how that ended: 100 + status, or errno. */
-static void on_alarm(int sig)
+static void no_action(int sig)
 {
 }
 
+/* A child that misses one place; its exit status says how that ended: 100 + status, or errno. */
 static pid_t start_miss(struct stage *s, unsigned long long offset, unsigned int flags, unsigned long long wait_ns)
 {
 	pid_t pid = fork();
@@ -41,7 +41,7 @@ static pid_t start_miss(struct stage *s, unsigned long long offset, unsigned int
 		struct dragoman_miss m;
 		int session = session_open(), ret;
 
-		signal(SIGUSR1, on_alarm);
+		signal(SIGUSR1, no_action);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(s->ctl);
 		close(s->session);

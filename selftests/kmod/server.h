@@ -105,7 +105,7 @@ static inline int recv_n(int ctl, struct dragoman_req *req, unsigned int n, unsi
 	return dg(ctl, DRAGOMAN_IOC_RECV, &r);
 }
 
-/* The next request of a kind, others are dropped (IDLE) or refused: 1 or -errno. */
+/* The next request of a kind; others before it are taken and never answered: 1 or -errno. */
 static inline int recv_kind(int ctl, unsigned int kind, struct dragoman_req *req, unsigned long long wait_ns)
 {
 	unsigned long long until = now_ns() + wait_ns;

@@ -9,20 +9,25 @@
  * rt_notify_syscall(pending, nr, args, place): the same, but gives RT_NOTIFY_RESTART, because -512 may be the result; and the
  * SYSCALL instruction is the one at place, one of the 1024 that rt_notify_page has, each in 4 bytes (seccomp_notify.c).
  */
+	/* rdi: pending, rsi: nr, rdx: args. To where the kernel wants them, and pending to rcx; r11 stays. */
+	.macro	load_call
+	mov	%rsi, %rax
+	mov	%rdi, %rcx
+	mov	%rdx, %r9
+	mov	(%r9), %rdi
+	mov	8(%r9), %rsi
+	mov	16(%r9), %rdx
+	mov	24(%r9), %r10
+	mov	32(%r9), %r8
+	mov	40(%r9), %r9
+	.endm
+
 	.text
 	.globl	rt_safe_syscall, rt_safe_syscall_begin, rt_safe_syscall_insn, rt_safe_syscall_restart
 	.hidden	rt_safe_syscall, rt_safe_syscall_begin, rt_safe_syscall_insn, rt_safe_syscall_restart
 	.type	rt_safe_syscall, @function
 rt_safe_syscall:			# rdi: volatile u32 *pending, rsi: nr, rdx: const u64 args[6]
-	mov	%rsi, %rax
-	mov	%rdi, %rcx
-	mov	%rdx, %r11
-	mov	(%r11), %rdi
-	mov	8(%r11), %rsi
-	mov	16(%r11), %rdx
-	mov	24(%r11), %r10
-	mov	32(%r11), %r8
-	mov	40(%r11), %r9
+	load_call
 rt_safe_syscall_begin:
 	cmpl	$0, (%rcx)
 	jne	rt_safe_syscall_restart
@@ -38,16 +43,8 @@ rt_safe_syscall_restart:
 	.hidden	rt_notify_syscall, rt_notify_begin, rt_notify_jump, rt_notify_page, rt_notify_restart
 	.type	rt_notify_syscall, @function
 rt_notify_syscall:			# rdi: volatile u32 *pending, rsi: nr, rdx: const u64 args[6], rcx: place
-	mov	%rsi, %rax
 	mov	%rcx, %r11
-	mov	%rdi, %rcx
-	mov	%rdx, %r9
-	mov	(%r9), %rdi
-	mov	8(%r9), %rsi
-	mov	16(%r9), %rdx
-	mov	24(%r9), %r10
-	mov	32(%r9), %r8
-	mov	40(%r9), %r9
+	load_call
 rt_notify_begin:
 	cmpl	$0, (%rcx)
 	jne	rt_notify_restart
